@@ -1,0 +1,1 @@
+"""Measuring Circus against a floor, as ratios: ``python benchmarks/run.py`` (see README.rst)."""

@@ -1,0 +1,767 @@
+"""The arbiter: owns watchers, sockets, the event bus and the control endpoint of one daemon.
+
+:class:`Arbiter` is what ``circusd`` runs and what programs embed (spec library.md 2). It starts watchers by priority,
+stops them together, and brings the parts up in the order that gets the first worker running soonest: bind everything,
+spawn, and only then load asyncio and zmq (see :mod:`circus.system.bootloop`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from circus.base.capabilities import _setproctitle
+from circus.base.endpoints import DEFAULT_ENDPOINT_MULTICAST
+from circus.base.logs import logger, reopen_log_files
+from circus.base.tasks import Ticket, as_future, unwrap_loop
+from circus.engine import Engine
+from circus.exc import AlreadyExist, CircusError, ConflictError
+from circus.model.plan import ENV_EXCEPTIONS as _ENV_EXCEPTIONS
+from circus.model.plan import Plan, make_plan
+from circus.model.plugincmd import plugin_command
+from circus.model.steps import Stage, Wish
+from circus.ondemand import SocketAlarm
+from circus.sockets import CircusSocket, CircusSockets
+from circus.synthetic import httpd_parts, plugin_options, stats_watcher
+from circus.system.bootloop import BootLoop
+from circus.system.bus import Bus
+from circus.watcher import Watcher
+
+__all__ = ["_ENV_EXCEPTIONS", "Arbiter", "ThreadedArbiter"]
+
+#: Seconds of spawning before asyncio is loaded; the rest follows in slices.
+BOOT_BUDGET = 0.25
+
+
+class Arbiter:
+    """Owner of watchers and sockets; parameters and attributes as in spec library.md 2.
+
+    :param watchers: list of :class:`~circus.watcher.Watcher`, kept and appended to.
+    :param endpoint: control endpoint; ``pubsub_endpoint``: where events are published.
+    :param check_delay: seconds between periodic checks; 0 or less for none.
+    :param loop: an asyncio loop or Tornado IOLoop to live on; None to make one in :meth:`start`.
+    :raises ImportError: for a plugin that cannot be found.
+    """
+
+    def __init__(
+        self,
+        watchers: list[Watcher],
+        endpoint: str | None,
+        pubsub_endpoint: str | None,
+        check_delay: float = 1.0,
+        prereload_fn: Callable[[Any], Any] | None = None,
+        context: Any = None,
+        loop: Any = None,
+        statsd: bool = False,
+        stats_endpoint: str | None = None,
+        statsd_close_outputs: bool = False,
+        multicast_endpoint: str | None = None,
+        plugins: Iterable[Mapping[str, Any]] | None = None,
+        sockets: Iterable[CircusSocket] | None = None,
+        warmup_delay: float = 0,
+        httpd: bool = False,
+        httpd_host: str = "localhost",
+        httpd_port: int = 8080,
+        httpd_close_outputs: bool = False,
+        debug: bool = False,
+        debug_gc: bool = False,
+        ssh_server: str | None = None,
+        proc_name: str = "circusd",
+        pidfile: str | None = None,
+        loglevel: str | None = None,
+        logoutput: str | None = None,
+        loggerconfig: str | None = None,
+        fqdn_prefix: str | None = None,
+        umask: int | None = None,
+        endpoint_owner: str | None = None,
+    ) -> None:
+        self.watchers = watchers
+        self.endpoint, self.pubsub_endpoint, self.stats_endpoint = endpoint, pubsub_endpoint, stats_endpoint
+        self.multicast_endpoint = multicast_endpoint
+        self.check_delay, self.prereload_fn, self.warmup_delay = check_delay, prereload_fn, warmup_delay
+        self.statsd, self.statsd_close_outputs = statsd, statsd_close_outputs
+        self.httpd, self.httpd_host, self.httpd_port = httpd, httpd_host, httpd_port
+        self.httpd_close_outputs = httpd_close_outputs
+        self.debug, self.debug_gc, self.ssh_server, self.proc_name = debug, debug_gc, ssh_server, proc_name
+        self.pidfile, self.loglevel, self.logoutput, self.loggerconfig = pidfile, loglevel, logoutput, loggerconfig
+        self.umask, self.endpoint_owner, self.fqdn_prefix = umask, endpoint_owner, fqdn_prefix
+        self.pid = os.getpid()
+        self._fqdn: str | None = None
+        self._context = context
+        self._own_context = False
+        self._given_loop = loop
+        self._provided_loop = loop is not None
+        self._boot = BootLoop()
+        if loop is not None:
+            self._boot.adopt(unwrap_loop(loop))
+            if not hasattr(loop, "handle_callback_exception"):
+                loop.handle_callback_exception = self._report_callback
+        self.engine = Engine(self._boot, adopt_orphans=self.pid == 1)
+        self.bus = Bus(self._boot)
+        self._evpub: Any = None
+        self.sockets = CircusSockets(sockets)
+        self.alarm = SocketAlarm(self._boot, self.sockets)
+        self.stdout_stream = self.stderr_stream = {"class": "StdoutStream"} if debug else None
+        self.multicast_answers = bool(multicast_endpoint)
+        self.socket_event = False
+        self._watchers_names: dict[str, Watcher] = {}
+        self._running = self._stopping = self._restarting = False
+        self._exclusive_running_command: str | None = None
+        self._busy: str | None = None
+        self._stop_ticket: Ticket | None = None
+        self._starting: Ticket | None = None
+        self._bound: dict[str, Any] = {}
+        self._initialized = False
+        self._cfg: dict[str, Any] | None = None
+        self.config_file: str | None = None
+        self._add_own_watchers(plugins or ())
+        self.ctrl = self._make_controller()
+
+    # -- construction -------------------------------------------------------------------------------------------
+
+    def _make_controller(self) -> Any:
+        from circus.controller import Controller
+
+        return Controller(
+            self.endpoint, self.multicast_endpoint, self._context, self._boot, self, self.check_delay,
+            self.endpoint_owner,
+        )
+
+    def _add_own_watchers(self, plugins: Iterable[Mapping[str, Any]]) -> None:
+        if self.statsd:
+            self.watchers.append(stats_watcher(self))
+        if self.httpd:
+            watcher, sock = httpd_parts(self)
+            self.watchers.append(watcher)
+            self.sockets[sock.name] = sock
+        for plugin in plugins:
+            self.watchers.append(self.make_plugin(plugin))
+
+    def make_plugin(self, config: Mapping[str, Any]) -> Watcher:
+        """The watcher that runs a plugin; ImportError when its class cannot be found."""
+        return Watcher(**plugin_options(self, config, plugin_command))
+
+    @classmethod
+    def load_from_config(cls, config_file: str, loop: Any = None) -> Arbiter:
+        """Build an arbiter from a configuration file; a watcher or socket that cannot be built is left out, loudly."""
+        from circus.config import get_config
+
+        config = get_config(config_file)
+        return cls.from_dict(config, config_file, loop)
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any], config_file: str | None = None, loop: Any = None) -> Arbiter:
+        """Build an arbiter from what ``get_config`` returned."""
+        watchers, sockets = [], []
+        for entry in config.get("watchers", ()):
+            try:
+                watchers.append(Watcher.load_from_config(entry))
+            except Exception:  # one bad watcher must not take the others down (spec config.md 5)
+                logger.warning("Failed to create watcher %s", entry.get("name"), exc_info=True)
+        for entry in config.get("sockets", ()):
+            try:
+                sockets.append(CircusSocket.load_from_config(entry))
+            except Exception:
+                logger.warning("Failed to create socket %s", entry.get("name"), exc_info=True)
+        names = (
+            "check_delay", "endpoint", "pubsub_endpoint", "statsd", "stats_endpoint", "multicast_endpoint",
+            "warmup_delay", "httpd", "httpd_host", "httpd_port", "debug", "debug_gc", "pidfile", "loglevel",
+            "logoutput", "loggerconfig", "fqdn_prefix", "umask", "endpoint_owner", "statsd_close_outputs",
+            "httpd_close_outputs",
+        )
+        arbiter = cls(
+            watchers,
+            sockets=sockets,
+            plugins=config.get("plugins"),
+            loop=loop,
+            **{name: config[name] for name in names if name in config},
+        )
+        arbiter._cfg, arbiter.config_file = config, config_file
+        # UDP discovery answers only when the file asks for it (decision 14); the default is still reported.
+        arbiter.multicast_answers = bool(config.get("multicast_endpoint")) and (
+            config["multicast_endpoint"] != DEFAULT_ENDPOINT_MULTICAST or bool(config.get("multicast_given"))
+        )
+        return arbiter
+
+    # -- facts --------------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """True from start to the end of stop."""
+        return self._running
+
+    @property
+    def fqdn(self) -> str:
+        """The host's full name, with ``fqdn_prefix@`` before it when there is one (asked for on first use: DNS)."""
+        if self._fqdn is None:
+            name = socket.getfqdn()
+            self._fqdn = f"{self.fqdn_prefix}@{name}" if self.fqdn_prefix else name
+        return self._fqdn
+
+    @property
+    def context(self) -> Any:
+        """The zmq context."""
+        if self._context is None:
+            import zmq  # kept off the start path
+
+            self._context = zmq.Context()
+            self._own_context = True
+        return self._context
+
+    @property
+    def loop(self) -> Any:
+        """The loop given, else a Tornado IOLoop on the daemon's loop (for hooks and old programs)."""
+        if self._given_loop is not None:
+            return self._given_loop
+        from tornado.ioloop import IOLoop  # only for those who ask
+
+        loop: Any = IOLoop.current()
+        if not hasattr(loop, "handle_callback_exception"):
+            loop.handle_callback_exception = self._report_callback
+        return loop
+
+    @staticmethod
+    def _report_callback(callback: Any) -> None:
+        logger.error("Exception in callback %r", callback, exc_info=True)
+
+    @property
+    def evpub_socket(self) -> Any:
+        """The PUB socket; None before :meth:`initialize`."""
+        return self._evpub
+
+    @evpub_socket.setter
+    def evpub_socket(self, sock: Any) -> None:
+        self._evpub = sock
+        self.bus.attach(sock)
+
+    @property
+    def endpoint_owner_mode(self) -> bool:
+        """True when the control endpoint is a file given to ``endpoint_owner``."""
+        return bool(self.endpoint_owner) and str(self.endpoint).startswith("ipc://")
+
+    def iter_watchers(self, reverse: bool = True) -> list[Watcher]:
+        """The watchers by priority, highest first (lowest first with ``reverse=False``); equals in order of creation."""
+        return sorted(self.watchers, key=lambda watcher: watcher.priority, reverse=reverse)
+
+    def get_watcher(self, name: str) -> Watcher:
+        """The watcher of that name, compared without case; KeyError when there is none."""
+        return self._watchers_names[name.lower()]
+
+    def find(self, name: str) -> Watcher:
+        """As :meth:`get_watcher`, but a topic's spelling of a name (blanks as ``_``) finds it, too."""
+        try:
+            return self.get_watcher(name)
+        except KeyError:
+            for watcher in self.watchers:
+                if watcher.res_name == name.lower():
+                    return watcher
+            raise
+
+    def get_socket(self, name: str) -> CircusSocket | None:
+        """The managed socket of that name, or None."""
+        return self.sockets.get(name)
+
+    def statuses(self) -> dict[str, str]:
+        """The status of each watcher by name."""
+        return {watcher.name: watcher.status() for watcher in self.watchers}
+
+    def numprocesses(self) -> int:
+        """How many processes there are, dead ones included until their end was dealt with."""
+        return sum(len(watcher) for watcher in self.watchers)
+
+    def numwatchers(self) -> int:
+        """How many watchers there are."""
+        return len(self.watchers)
+
+    def matching(self, pattern: str) -> list[Watcher]:
+        """Watchers whose names match a shell pattern, without case, by priority."""
+        return [w for w in self.iter_watchers() if fnmatch.fnmatchcase(w.name.lower(), pattern.lower())]
+
+    # -- bringing it up -----------------------------------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Take the name, umask, sockets and endpoints; introduce the watchers to all that.
+
+        :raises OSError: when something cannot be bound; everything bound before it is let go.
+        """
+        _setproctitle(self.proc_name if self.proc_name != "circusd" else "circusd")
+        if self.umask is not None:
+            os.umask(self.umask)
+        try:
+            self._bind_endpoints()
+            self.sockets.bind_and_listen_all()
+            if len(self.sockets):
+                logger.info("sockets started")
+        except BaseException:
+            self._release()
+            raise
+        for watcher in self.watchers:
+            self._introduce(watcher)
+        self._initialized = True
+
+    def _bind_endpoints(self) -> None:
+        """Take both endpoints as plain sockets now, so that errors are known and zmq can come later."""
+        from circus.system.transport import bind_endpoint
+
+        owner = None
+        if self.endpoint_owner_mode:
+            from circus.base.convert import to_uid
+
+            owner = to_uid(self.endpoint_owner)
+        for which, endpoint in (("pubsub", self.pubsub_endpoint), ("control", self.endpoint)):
+            if endpoint is None:
+                continue
+            try:
+                self._bound[which] = bind_endpoint(endpoint, owner if which == "control" else None)
+            except OSError as error:
+                text = f"{os.strerror(error.errno) if error.errno else error} (addr={endpoint!r})"
+                raise OSError(error.errno, text) from error
+        self.ctrl.bound = self._bound.get("control")
+
+    def _attach(self) -> None:
+        """Hand the endpoints to zmq: from here on commands are answered and events published."""
+        import zmq  # kept off the start path
+
+        if self.pubsub_endpoint is not None and self._evpub is None:
+            publisher = self.context.socket(zmq.PUB)
+            publisher.linger = 0
+            bound = self._bound.get("pubsub")
+            if bound is not None:
+                bound.attach(publisher)
+            else:
+                publisher.bind(self.pubsub_endpoint)
+            self.evpub_socket = publisher
+        self.ctrl.context = self.context
+        self.ctrl.start()
+
+    def _introduce(self, watcher: Watcher) -> None:
+        watcher.initialize(self.bus, self.sockets, self)
+        self._watchers_names[watcher.name.lower()] = watcher
+        if watcher.on_demand:
+            watcher.supervision.on_stage = self._stage_changed
+
+    def _stage_changed(self, watcher: Watcher, stage: Stage) -> None:
+        if not self._stopping and watcher in self.watchers:
+            self.alarm.stage_changed(watcher, stage)
+
+    def start(self, cb: Callable[[Any], Any] | None = None) -> Any:
+        """Bring everything up.
+
+        With a loop of its own this blocks until the daemon has stopped and returns whether it is to be restarted;
+        ``cb(future)`` is called once when all watchers are started. With a given loop it returns a Future that is
+        done when they are.
+
+        :raises OSError: when an endpoint or socket cannot be bound.
+        """
+        logger.info("Starting master on pid %s", self.pid)
+        if not self._initialized:
+            self.initialize()
+        self._running = True
+        if self._provided_loop:
+            self._attach()
+            ticket = self._start_watchers(None, boot=True)
+            ticket.on_done(lambda _: logger.info("Arbiter now waiting for commands"))
+            return as_future(ticket, self._boot.real)
+        logger.info("Arbiter now waiting for commands")
+        return self._run(cb)
+
+    def _run(self, cb: Callable[[Any], Any] | None) -> bool:
+        """The daemon's own main loop."""
+        ticket = self._start_watchers(None, boot=True)
+        self._boot.run_ready(BOOT_BUDGET)
+        import asyncio  # only now: the first workers are running
+
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            self._boot.adopt(loop)
+            self._attach()
+            if cb is not None:
+                as_future(ticket, loop).add_done_callback(cb)
+            self._loop_stopped = False
+            while not self._loop_stopped:
+                loop.run_forever()
+        except BaseException:
+            logger.exception("the main loop ended; stopping everything at once")
+            self._stop_everything_now(loop)
+            raise
+        finally:
+            self._release()
+            asyncio.set_event_loop(None)
+            loop.close()
+            if self._own_context:
+                self._context.destroy(linger=500)
+                self._context, self._own_context = None, False
+        return self._restarting
+
+    _loop_stopped = True
+
+    def _stop_everything_now(self, loop: Any) -> None:
+        with contextlib.suppress(Exception):
+            loop.run_until_complete(self._emergency_stop())
+
+    def start_io_loop(self) -> None:
+        """Run the loop until :meth:`stop` (kept for embedding programs)."""
+        self._boot.real.run_forever()
+
+    # -- starting and stopping watchers -------------------------------------------------------------------------
+
+    def _start_watchers(self, watchers: Iterable[Watcher] | None, *, boot: bool, forced: bool = False) -> Ticket:
+        """Start watchers one after the other, by priority, with ``warmup_delay`` after each.
+
+        A watcher that meets trouble is left to its retries and the next one has its turn.
+        """
+        todo = iter(list(watchers) if watchers is not None else self.iter_watchers())
+        done = Ticket("start")
+
+        def following() -> None:
+            if self._stopping or done.done:
+                done.settle()
+                return
+            for watcher in todo:
+                if boot and watcher.on_demand:
+                    self.alarm.arm(watcher)
+                elif forced or watcher.autostart:
+                    start_one(watcher)
+                    return
+            done.settle()
+
+        def start_one(watcher: Watcher) -> None:
+            turn = Ticket("turn")
+            turn.on_done(lambda _: self._boot.call_later(self.warmup_delay, following)
+                         if self.warmup_delay else self._boot.call_soon(following))
+            watcher.supervision.on_trouble = turn.settle
+            wish = watcher.supervision.wish(Wish.START, "daemon start" if boot else "start command")
+            wish.on_done(lambda _: turn.settle())
+
+        following()
+        return done
+
+    def start_watcher(self, watcher: Watcher) -> Any:
+        """Start one watcher if it has ``autostart``. :return: Future, done ``warmup_delay`` later."""
+        return as_future(self._start_watchers([watcher], boot=False), self._boot.real)
+
+    def start_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
+        """Start several watchers by priority; those a function chose are all started, else those with autostart."""
+        self._guard("arbiter_start_watchers")
+        chosen = None if watcher_iter_func is None else list(watcher_iter_func())
+        return as_future(self._start_watchers(chosen, boot=False, forced=chosen is not None), self._boot.real)
+
+    def stop_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
+        """Stop several watchers together (all when none are chosen). :return: Future, done when the last is stopped."""
+        self._guard("arbiter_stop_watchers")
+        chosen = self.watchers if watcher_iter_func is None else list(watcher_iter_func(reverse=False))
+        return as_future(self._stop_watchers(chosen, "stop command"), self._boot.real)
+
+    def _stop_watchers(self, watchers: Iterable[Watcher], cause: str) -> Ticket:
+        chosen = sorted(watchers, key=lambda watcher: watcher.priority)
+        self.engine.trees.prime([pid for watcher in chosen for pid in watcher.active_pids()])
+        done = Ticket("stop")
+        pending = len(chosen)
+        if not pending:
+            done.settle()
+
+        def one_done(_: Ticket) -> None:
+            nonlocal pending
+            pending -= 1
+            if not pending:
+                done.settle()
+
+        for watcher in chosen:
+            watcher.supervision.wish(Wish.STOP, cause).on_done(one_done)
+        return done
+
+    # -- stopping the daemon ------------------------------------------------------------------------------------
+
+    def stop(self, cause: str = "quit") -> Any:
+        """Stop all watchers and then the daemon; overtakes whatever runs. :return: Future, done before it closes."""
+        return as_future(self._quit(cause), self._boot.real)
+
+    def _quit(self, cause: str) -> Ticket:
+        if self._stop_ticket is not None:
+            return self._stop_ticket
+        logger.info("Arbiter exiting")
+        self._stopping = True
+        self.alarm.close()
+        ticket = self._stop_ticket = Ticket("quit")
+
+        def stopped(_: Ticket) -> None:
+            self.sockets.close_all()
+            ticket.settle()
+            self._after_turns(3, self._close)  # the answer to `quit --waiting` goes out first
+
+        self._stop_watchers(self.watchers, cause).on_done(stopped)
+        return ticket
+
+    def _after_turns(self, turns: int, callback: Callable[[], None]) -> None:
+        if turns:
+            self._boot.call_soon(self._after_turns, turns - 1, callback)
+        else:
+            callback()
+
+    def hurry(self) -> None:
+        """Cut all graceful timeouts short (second TERM or INT)."""
+        for watcher in self.watchers:
+            watcher.hurry()
+
+    def _close(self) -> None:
+        self.stop_controller_and_close_sockets()
+        if not self._provided_loop:
+            self._loop_stopped = True
+            self._boot.real.stop()
+
+    def stop_controller_and_close_sockets(self) -> None:
+        """Stop answering and publishing; let go of all sockets."""
+        self._running = False
+        with contextlib.suppress(Exception):
+            self.ctrl.stop()
+        self.bus.close()
+        self._evpub = None
+        self.sockets.close_all()
+        self._release()
+
+    def _release(self) -> None:
+        for bound in self._bound.values():
+            if bound is not None:
+                bound.close()
+                bound.unlink()
+        self._bound.clear()
+        self.sockets.close_all()
+        if self._stopping:
+            self.engine.close()
+
+    def _emergency_stop(self) -> Any:
+        """Kill everything without grace and close. :return: Future."""
+        for watcher in self.watchers:
+            watcher.graceful_timeout = 0
+        self._stopping = True
+        done = self._stop_watchers(self.watchers, "emergency stop")
+        self.hurry()
+        done.on_done(lambda _: self.stop_controller_and_close_sockets())
+        return as_future(done, self._boot.real)
+
+    # -- exclusive operations -----------------------------------------------------------------------------------
+
+    def _guard(self, operation: str) -> None:
+        """Refuse ``operation`` while one runs that excludes it (decision 1)."""
+        if self._restarting:
+            raise ConflictError("arbiter is restarting...")
+        running = self._exclusive_running_command or self._busy
+        if running is None and self._stopping:
+            running = "arbiter_stop"
+        if running is not None:
+            raise ConflictError(f"arbiter is already running {running} command")
+
+    def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload command") -> Any:
+        """Reload every running watcher, highest priority first; log files are opened again. :return: Future."""
+        if self._stopping:
+            done = Ticket("reload")
+            done.settle()
+            return as_future(done, self._boot.real)
+        self._guard("arbiter_reload")
+        if self.prereload_fn is not None:
+            self.prereload_fn(self)
+        self.reopen_logs()
+        from circus.base.tasks import create_task  # asyncio runs by now
+
+        return create_task(self._reload(graceful, sequential, cause), name="reload")
+
+    async def _reload(self, graceful: bool, sequential: bool, cause: str) -> None:
+        """Watchers of one priority go together when no warm-up is asked for: a reload waits for proof of life."""
+        import asyncio
+
+        groups: dict[int, list[Watcher]] = {}
+        for watcher in self.iter_watchers():
+            if not watcher.is_stopped():
+                groups.setdefault(watcher.priority, []).append(watcher)
+        failures: list[str] = []
+        for group in groups.values():
+            batches = [[watcher] for watcher in group] if self.warmup_delay else [group]
+            for batch in batches:
+                futures = [watcher._reload(graceful, sequential, cause) for watcher in batch]
+                results = await asyncio.gather(*futures, return_exceptions=True)
+                failures += [str(result) for result in results if isinstance(result, Exception)]
+                if self.warmup_delay:
+                    await asyncio.sleep(self.warmup_delay)
+        if failures:
+            raise CircusError("; ".join(failures))
+
+    def reopen_logs(self) -> None:
+        """Open the daemon's and all watchers' log files again by name (after logrotate)."""
+        reopen_log_files()
+        for watcher in self.watchers:
+            watcher.reopen_streams()
+
+    def restart(self, inside_circusd: bool = False, watcher_iter_func: Any = None) -> Any:
+        """Restart chosen watchers, or with ``inside_circusd`` the whole daemon in its process.
+
+        :raises CircusError: OSError: ValueError: when the configuration file has become invalid; then nothing is touched.
+        :return: Future, done after the stop phase.
+        """
+        self._guard("arbiter_restart")
+        if inside_circusd and not self._provided_loop:
+            if self.config_file is not None:
+                from circus.config import get_config
+
+                get_config(self.config_file)
+            ticket = self._quit("restart command")
+            self._restarting = True
+            return as_future(ticket, self._boot.real)
+        chosen = self.iter_watchers() if watcher_iter_func is None else list(watcher_iter_func())
+        started = Ticket("restart")
+        whole = watcher_iter_func is None
+
+        def stopped(_: Ticket) -> None:
+            self._start_watchers(chosen, boot=False, forced=not whole).on_done(lambda _: started.settle())
+
+        self._stop_watchers(chosen, "restart command").on_done(stopped)
+        return as_future(started, self._boot.real)
+
+    # -- configuration ------------------------------------------------------------------------------------------
+
+    def plan_reload(self, config_file: str | None = None) -> list[str]:
+        """What :meth:`reload_from_config` would do, a line each, and what speaks against it."""
+        plan, _ = self.make_plan(config_file)
+        return [*(f"problem: {problem}" for problem in plan.problems), *plan.lines()]
+
+    def make_plan(self, config_file: str | None = None) -> tuple[Plan, dict[str, Any]]:
+        """Read the file and compare; returns the plan and the new configuration."""
+        from circus.config import get_config
+
+        path = config_file or self.config_file
+        if path is None:
+            raise CircusError("there is no configuration file to reload: the daemon was not started from one")
+        config = get_config(path)
+        sizes = {watcher.name: watcher.numprocesses for watcher in self.watchers}
+        return make_plan(self._cfg or {}, config, sizes), config
+
+    def reload_from_config(self, config_file: str | None = None, inside_circusd: bool = False) -> Any:
+        """Make the daemon what the file says, changing as little as possible (all or nothing). :return: Future."""
+        self._guard("arbiter_reload_config")
+        from circus.reconfigure import apply_plan  # kept off the start path
+
+        plan, config = self.make_plan(config_file)
+        self._busy = "arbiter_reload_config"
+        from circus.base.tasks import create_task
+
+        async def run() -> None:
+            try:
+                await apply_plan(self, plan, config)
+                if config_file:
+                    self.config_file = config_file
+            finally:
+                self._busy = None
+
+        return create_task(run(), name="reloadconfig")
+
+    def add_watcher(self, name: str, cmd: str, **kw: Any) -> Watcher:
+        """Add a watcher; it is not started.
+
+        :raises AlreadyExist: for a name that is taken, whatever its case. :raises ValueError: for an empty name.
+        """
+        self._guard("arbiter_add_watcher")
+        if not name:
+            raise ValueError("command name shouldn't be empty")
+        if name.lower() in self._watchers_names or any(w.name.lower() == name.lower() for w in self.watchers):
+            raise AlreadyExist(f"{name!r} already exist")
+        watcher = Watcher(name, cmd, **kw)
+        self.watchers.append(watcher)
+        self._watchers_names[name.lower()] = watcher
+        if self._initialized or self._evpub is not None:
+            self._introduce(watcher)
+        watcher.notify_event("add", {"time": time.time()})
+        return watcher
+
+    def rm_watcher(self, name: str, nostop: bool = False) -> Any:
+        """Forget a watcher; its processes are stopped, or run on unmanaged with ``nostop``. :return: Future."""
+        self._guard("arbiter_rm_watcher")
+        done = Ticket("rm")
+        try:
+            watcher = self.get_watcher(name)
+        except KeyError as error:
+            done.fail(error)
+            return as_future(done, self._boot.real)
+        watcher.notify_event("remove", {"time": time.time()})
+        self._drop(watcher)
+        if nostop:
+            watcher.supervision.abandon()
+            done.settle()
+        else:
+            watcher.supervision.wish(Wish.STOP, "rm command").on_done(lambda _: done.settle())
+        return as_future(done, self._boot.real)
+
+    def _drop(self, watcher: Watcher) -> None:
+        self.alarm.disarm(watcher)
+        self.watchers.remove(watcher)
+        if self._watchers_names.get(watcher.name.lower()) is watcher:
+            del self._watchers_names[watcher.name.lower()]
+
+    # -- the periodic look --------------------------------------------------------------------------------------
+
+    def reap_processes(self) -> None:
+        """Collect whatever has ended, now."""
+        for pid in self.engine.reaper.audit():
+            logger.error("the end of process %s was noticed by the periodic check only; please report this", pid)
+
+    def manage_watchers(self) -> None:
+        """The periodic check: finds what events should have told, and follows options changed by hand."""
+        if self._stopping:
+            return
+        self.reap_processes()
+        for watcher in list(self.watchers):
+            watcher.check()
+
+
+class ThreadedArbiter(threading.Thread, Arbiter):
+    """An arbiter in a thread of its own, with its own loop; ``stop`` may be called from any thread and joins."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        threading.Thread.__init__(self, name="circus arbiter", daemon=True)
+        Arbiter.__init__(self, *args, **kw)
+        self._failure: BaseException | None = None
+        self._up = threading.Event()
+
+    def start(self) -> None:  # type: ignore[override]
+        """Start the thread; returns when the endpoints are bound.
+
+        :raises OSError: when they cannot be.
+        """
+        threading.Thread.start(self)
+        self._up.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def initialize(self) -> None:
+        """See :meth:`Arbiter.initialize`; tells the starting thread when it is over."""
+        try:
+            Arbiter.initialize(self)
+        except BaseException as error:
+            self._failure = error
+            raise
+        finally:
+            self._up.set()
+
+    def run(self) -> None:
+        """The thread: an arbiter from start to stop."""
+        with contextlib.suppress(OSError):  # already handed to the starting thread
+            Arbiter.start(self)
+
+    def stop(self, cause: str = "quit") -> Any:
+        """Stop from any thread; from another one it returns when the arbiter's thread has ended."""
+        if threading.current_thread() is self:
+            return Arbiter.stop(self, cause)
+        if self.is_alive():
+            self._boot.call_soon_threadsafe(self._quit, cause)
+            self.join()
+        return None
+
+
+if sys.platform == "win32":
+    raise ImportError("the daemon needs a POSIX system; the client programs run here")

@@ -1,0 +1,1 @@
+"""Floor 0: leaves that know nothing of Circus (standard library only)."""

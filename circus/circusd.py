@@ -1,0 +1,233 @@
+"""``circusd``: the daemon's command line (spec cli.md 1).
+
+Reads the arguments, checks the whole configuration, binds everything, detaches if asked to, and runs an
+:class:`~circus.arbiter.Arbiter` until it ends. All that can fail fails before the terminal is let go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import circus
+from circus.base.capabilities import IS_WINDOWS, MAXFD, REDIRECT_TO
+from circus.base.logs import LOG_LEVELS, configure_logger, logger
+
+if TYPE_CHECKING:
+    from circus.pidfile import Pidfile
+
+if IS_WINDOWS:
+    print("circusd needs a POSIX system; the client programs (circusctl, circus-top) run here.", file=sys.stderr)
+    sys.exit(1)
+
+from circus.arbiter import Arbiter  # noqa: E402 - after the refusal above
+from circus.system.launch import seal_inherited_fds  # noqa: E402
+
+closerange = os.closerange
+
+
+def get_maxfd() -> int:
+    """The highest descriptor number there may be: the hard limit, or 1024 when there is none."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MAXFD if hard == resource.RLIM_INFINITY else hard
+
+
+def daemonize(keep: Iterable[int] | None = None, ready: int | None = None) -> None:
+    """Detach from the terminal: two forks, a new session, the null device on 0, 1 and 2.
+
+    :param keep: descriptors that stay open; None closes all of them.
+    :param ready: read end of a pipe: the first process stays until the daemon wrote to it, and tells what it said.
+    :raises ValueError: when gevent is loaded, whose loop does not survive a fork.
+    """
+    if any(name.partition(".")[0] == "gevent" for name in sys.modules):
+        raise ValueError("Cannot daemonize if gevent is loaded")
+    if os.fork():
+        os._exit(0 if ready is None else _await_readiness(ready))
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    maxfd = get_maxfd()
+    if keep is None:
+        closerange(0, maxfd)
+    else:
+        start = 3
+        for fd in sorted(fd for fd in set(keep) if fd > 2):
+            closerange(start, fd)
+            start = fd + 1
+        closerange(start, maxfd)
+    null = os.open(REDIRECT_TO, os.O_RDWR)
+    for fd in (0, 1, 2):
+        if fd != null:
+            os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
+def _await_readiness(ready: int) -> int:
+    """In the first process: pass on what the daemon says of its start; returns the exit status."""
+    said = b""
+    while chunk := os.read(ready, 4096):
+        said += chunk
+    if said == b"ok":
+        return 0
+    os.write(2, said or b"circusd: the daemon ended before it was ready\n")
+    return 1
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments of circusd; exits on ``--help``, ``--version``, bad ones, or none at all."""
+    parser = argparse.ArgumentParser(prog="circusd", description="Run some watchers.")
+    parser.add_argument("config", nargs="?", help="configuration file")
+    levels = [*LOG_LEVELS, *(level.upper() for level in LOG_LEVELS)]
+    parser.add_argument("--log-level", dest="loglevel", choices=levels, help="log level (default: info)")
+    parser.add_argument("--log-output", dest="logoutput", help="where to log: a file, a syslog:// URL, - for stderr")
+    parser.add_argument("--logger-config", dest="loggerconfig", help="logging configuration: .ini, .json or .yaml")
+    parser.add_argument("--daemon", dest="daemonize", action="store_true", help="detach from the terminal")
+    parser.add_argument("--pidfile", dest="pidfile", help="file to keep the pid in")
+    parser.add_argument("--check", action="store_true", help="check the configuration file, start nothing")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    args = parser.parse_args(argv)
+    if args.version:
+        print(circus.__version__)
+        sys.exit(0)
+    if args.config is None:
+        parser.print_usage(sys.stdout)
+        sys.exit(0)
+    return args
+
+
+def check(path: str) -> int:
+    """Print every problem of a configuration file; returns the exit status (1 when one is an error)."""
+    from circus.config import check as check_config
+
+    try:
+        problems = check_config(path)
+    except OSError as error:
+        print(str(error).strip(), file=sys.stderr)
+        return 1
+    for problem in problems:
+        print(problem)
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    if not problems:
+        print(f"{path}: ok")
+    else:
+        print(f"{path}: {errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+    return 1 if errors else 0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of the console script; always ends through ``sys.exit``."""
+    args = parse_arguments(argv)
+    if args.check:
+        sys.exit(check(args.config))
+    inherited = set(_open_fds())
+    seal_inherited_fds()
+    # `restart` without a name re-reads the file wherever the daemon stands.
+    args.config = os.path.abspath(args.config)
+    ready_write = None
+    pidfile: Pidfile | None = None
+    status = 0
+    restarting = False
+    try:
+        while True:
+            arbiter = _build(args, restarting)
+            if not restarting:
+                arbiter.initialize()
+                if args.daemonize:
+                    ready_write = _detach(inherited)
+                    arbiter.pid = os.getpid()
+                pidfile = _take_pidfile(args.pidfile or arbiter.pidfile, ready_write)
+                if ready_write is not None:
+                    os.write(ready_write, b"ok")
+                    os.close(ready_write)
+                    ready_write = None
+            arbiter.engine.sealed = True
+            restarting = bool(arbiter.start())
+            if not restarting:
+                break
+    except OSError as error:
+        logger.error("exception %s caught", error.strerror or error)
+        status = 1
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if pidfile is not None:
+            pidfile.unlink()
+    sys.exit(status)
+
+
+def _build(args: argparse.Namespace, restarting: bool) -> Arbiter:
+    """Configuration, logging, arbiter; a bad configuration ends the program with one message."""
+    from circus.config import get_config
+    from circus.exc import ConfigError
+
+    try:
+        config = get_config(args.config)
+    except (ConfigError, OSError, ValueError, ImportError) as error:
+        _fail(f"circusd: {str(error).strip()}", restarting)
+    loglevel = args.loglevel or config.get("loglevel") or "info"
+    logoutput = args.logoutput or config.get("logoutput") or "-"
+    loggerconfig = args.loggerconfig or config.get("loggerconfig")
+    try:
+        configure_logger(logger, loglevel, logoutput, loggerconfig)
+    except Exception as error:  # logging configurations may raise anything
+        _fail(f"circusd: logging cannot be set up: {error}", restarting)
+    try:
+        return Arbiter.from_dict(config, args.config)
+    except Exception as error:
+        _fail(f"circusd: {type(error).__name__}: {error}" if isinstance(error, KeyError) else f"circusd: {error}",
+              restarting)
+
+
+def _fail(text: str, restarting: bool) -> Any:
+    if restarting:
+        logger.error(text)
+    else:
+        print(text, file=sys.stderr)
+    sys.exit(1)
+
+
+def _detach(inherited: set[int]) -> int:
+    """Become a daemon; returns the descriptor on which to report readiness."""
+    read_end, write_end = os.pipe()
+    keep = set(_open_fds()) - inherited - {read_end}
+    logger.info("detaching")
+    daemonize(keep=keep, ready=read_end)
+    with contextlib.suppress(OSError):
+        os.close(read_end)
+    return write_end
+
+
+def _take_pidfile(path: str | None, ready_write: int | None) -> Pidfile | None:
+    if not path:
+        return None
+    from circus.pidfile import Pidfile
+
+    pidfile = Pidfile(path)
+    try:
+        pidfile.create(os.getpid())
+    except (RuntimeError, OSError) as error:
+        if ready_write is not None:
+            os.write(ready_write, f"{error}\n".encode())
+        print(str(error))
+        sys.exit(1)
+    return pidfile
+
+
+def _open_fds() -> list[int]:
+    """Open descriptors above 2."""
+    for directory in ("/proc/self/fd", "/dev/fd"):
+        with contextlib.suppress(OSError):
+            return [int(fd) for fd in os.listdir(directory) if int(fd) > 2]
+    return []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The ``reloadconfig`` command: make the daemon what its configuration file says now."""
+
+from __future__ import annotations
+
+from circus.commands.base import Command, bare
+from circus.exc import MessageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+class ReloadConfig(Command):
+    """Reload the configuration file
+
+    Reads the file again, compares it with what was read before, and changes only what differs: watchers, plugins and
+    sockets that are new, gone or different. What ``set`` and ``incr`` have changed since is kept where the file still
+    says the same. A file with errors changes nothing.
+
+    Message
+    -------
+
+    With ``waiting`` the reply comes when all is in place. With ``dry_run`` nothing is done::
+
+        {"command": "reloadconfig", "properties": {"waiting": true}}
+        {"command": "reloadconfig", "properties": {"dry_run": true}}
+
+    Reply
+    -----
+
+    A dry run is answered at once with the steps a real one would take, one line each::
+
+        {"status": "ok", "time": 1795288292.0, "plan": ["restart watcher web: cmd differs"]}
+
+    Command line
+    ------------
+
+    ::
+
+        $ circusctl reloadconfig [--waiting] [--dry-run]
+    """
+
+    name = "reloadconfig"
+    options = [*Command.waiting_options, ("", "dry-run", False, "only tell what would be done")]
+    waiting = True
+
+    def message(self, *args: str, **opts: Any) -> dict[str, Any]:
+        props: dict[str, Any] = {"waiting": opts.get("waiting", False)}
+        if opts.get("dry_run") or opts.get("dry-run"):
+            props["dry_run"] = True
+        return self.make_message(**props)
+
+    def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
+        if not props.get("dry_run"):
+            return bare(arbiter.reload_from_config())
+        if not hasattr(arbiter, "plan_reload"):
+            raise MessageError("this arbiter cannot plan a reload")
+        return {"plan": arbiter.plan_reload()}
+
+    def ends_daemon(self, props: dict[str, Any]) -> bool:
+        # New settings of the daemon itself are applied by a full restart.
+        return True
+
+    def console_msg(self, msg: Mapping[str, Any]) -> str:
+        if "plan" not in msg:
+            return super().console_msg(msg)
+        return "\n".join(str(line) for line in msg["plan"]) or "nothing to do"

@@ -1,0 +1,414 @@
+"""Sections to dicts: environments are layered, variables expanded, options converted (spec config.md 3 to 8).
+
+The work behind :mod:`circus.config`, which raises and logs what is found here, and :mod:`circus.configcheck`, which
+looks further. Problems are collected, never raised. Nothing is opened, resolved or imported on behalf of a section.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from circus.base.expand import compile_template
+from circus.ini import Document
+from circus.model.hooktable import HOOKS
+from circus.model.options import ABSENT, CIRCUS, PLUGIN, SOCKET, WATCHER, Option, Table, closest, limit_exists
+from circus.model.options.kinds import Account, Text, Words
+from circus.model.specs import Located, Place, Problem
+
+STATSD_TEXT = "You defined a stats_endpoint without setting up statsd to True."
+_SECTION_WORDS = ("circus", "watcher", "socket", "plugin", "env")
+_STREAMS = ("stdout_stream", "stderr_stream")
+#: Kinds whose values are text all along: they are expanded with the watcher's own environment first.
+_TEXTUAL = (Text, Words, Account)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a configuration file holds.
+
+    :param config: the dict of ``get_config``; incomplete when there are errors among the problems.
+    :param problems: everything found wrong, errors and warnings, in the order of discovery.
+    :param files: names of the files read, the main one first.
+    """
+
+    config: Located
+    problems: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that make the file useless."""
+        return tuple(problem for problem in self.problems if problem.is_error)
+
+
+def load(config_file: str) -> Loaded:
+    """The configuration in a file and those it includes, with whatever is wrong with it.
+
+    :raises OSError: when the main file does not exist or cannot be read.
+    """
+    return Loader(read_document(config_file)).load()
+
+
+def watcher_defaults() -> dict[str, Any]:
+    """A fresh dict of the options that every watcher's dict has."""
+    return {name: copy.copy(value) for name, value in _WATCHER_DEFAULTS.items()}
+
+
+_WATCHER_DEFAULTS = {option.name: option.ini_default for option in WATCHER if option.ini_default is not ABSENT}
+
+
+class EnvScope:
+    """Look-up of ``circus.env.X``: the exact name first, then without regard to case; inner layers before outer.
+
+    :param values: the variables of this layer.
+    :param outer: the layer around it.
+    """
+
+    __slots__ = ("_folded", "_outer", "_values")
+
+    def __init__(self, values: Mapping[str, str], outer: EnvScope | None = None) -> None:
+        self._values, self._outer = values, outer
+        self._folded: dict[str, str] | None = None
+
+    def __call__(self, name: str) -> str | None:
+        """The value of ``env.X``; None for anything else, and for what is not set."""
+        if name[:4].lower() != "env.":
+            return None
+        exact, folded = name[4:], name[4:].lower()
+        for layer in self._layers():
+            if exact in layer._values:
+                return layer._values[exact]
+        for layer in self._layers():
+            if layer._folded is None:
+                layer._folded = {key.lower(): value for key, value in layer._values.items()}
+            if folded in layer._folded:
+                return layer._folded[folded]
+        return None
+
+    def _layers(self) -> Iterator[EnvScope]:
+        layer: EnvScope | None = self
+        while layer is not None:
+            yield layer
+            layer = layer._outer
+
+
+def expand(text: str, *scopes: EnvScope) -> str:
+    """``text`` with ``$(circus.env.X)`` replaced; a name not known to the first scope is looked up in the next."""
+    for scope in scopes:
+        if "(" in text:
+            text = compile_template(text).expand(scope)
+    return text
+
+
+def read_document(path: str) -> Document:
+    """Read a configuration file and those that it includes.
+
+    :raises OSError: when the main one does not exist or cannot be read.
+    """
+    if not os.path.exists(path):
+        raise OSError(f"the configuration file {path!r} does not exist\n")
+    document = Document()
+    document.read(path)
+    main = dict(document.items("circus")) if "circus" in document.sections else {}
+    seen, process = {os.path.realpath(path)}, EnvScope(os.environ)
+    for option in ("include", "include_dir"):
+        place = document.where("circus", option) if option in main else (path, 0)
+        for name in expand(main.get(option, ""), process).split():
+            pattern = name if option == "include" else os.path.join(name, "*.ini")
+            _include(document, os.path.join(os.path.dirname(path), pattern), option, place, seen)
+    for option in ("include", "include_dir"):
+        if "circus" in document.sections and option in document.items("circus") and option not in main:
+            text = "files included by an included file are not read"
+            place = document.where("circus", option)
+            document.problems.append(Problem("warning", *place, "circus", option, text, "", "nested-include"))
+    return document
+
+
+def _include(document: Document, pattern: str, option: str, place: Place, seen: set[str]) -> None:
+    from glob import glob  # most files include none
+
+    found = sorted(glob(pattern))
+    if not found:
+        text = f"{pattern!r} does not lead to any config. Make sure include paths are relative to the main config file"
+        document.problems.append(Problem("warning", *place, "circus", option, text, "", "include"))
+    for path in found:
+        real = os.path.realpath(path)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            document.read(path)
+        except OSError as error:
+            text = f"{path!r} cannot be read: {error.strerror or error}"
+            document.problems.append(Problem("warning", *place, "circus", option, text, "", "unreadable-include"))
+
+
+class Loader:
+    """Makes the dict of a document."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._problems = list(document.problems)
+        self._process_env = dict(os.environ)
+        self._process = EnvScope(self._process_env)
+        self._env: dict[str, str] = {}  # the section [env]
+        self._global = self._process
+        self._patterns: list[tuple[Callable[[str], bool], dict[str, str]]] = []
+        self._section = ""
+
+    def load(self) -> Loaded:
+        """Do it."""
+        self._read_environments()
+        config = self._circus()
+        watchers, plugins, sockets = [], [], []
+        for name in self._document.sections:
+            self._section = name
+            if name.startswith("watcher:"):
+                watchers += self._unless_empty(self._watcher, name)
+            elif name.startswith("plugin:"):
+                plugins += self._unless_empty(self._plugin, name)
+            elif name.startswith("socket:"):
+                sockets += self._unless_empty(self._socket, name)
+            elif name not in ("circus", "env") and not name.startswith("env:"):
+                self._warn_of_unknown_section(name)
+        config["watchers"] = self._without_twins("watcher", watchers)
+        config["plugins"] = sorted(plugins, key=_by_name)
+        config["sockets"] = self._without_twins("socket", sockets)
+        self._warn_of_suspects()
+        return Loaded(config, tuple(self._problems), tuple(self._document.files))
+
+    # -- environments -------------------------------------------------------------------------------------------
+
+    def _read_environments(self) -> None:
+        """``[env]`` in the order written, so that an entry may use those before it; then the ``[env:…]`` patterns."""
+        if "env" in self._document.sections:
+            for name, text in self._document.items("env").items():
+                if "(" in text:  # a fresh scope: the layer has grown since the last one
+                    text = expand(text, EnvScope(self._env, self._process))
+                self._env[name] = text
+            self._global = EnvScope(self._env, self._process)
+        for section in self._document.sections:
+            if section.startswith("env:"):
+                self._patterns.append((_matcher(section[4:]), self._document.items(section)))
+
+    def _watcher_env(self, name: str) -> dict[str, str]:
+        """What the configuration writes for a watcher: ``[env]``, then each matching ``[env:…]``, later ones winning."""
+        env = self._env
+        for matches, items in self._patterns:
+            if matches(name):
+                if env is self._env:
+                    env = dict(env)
+                for key, text in items.items():
+                    env[key] = expand(text, EnvScope(env, self._global)) if "(" in text else text
+        return env
+
+    # -- sections -----------------------------------------------------------------------------------------------
+
+    def _unless_empty(self, make: Callable[[str, dict[str, str]], Located], name: str) -> list[Located]:
+        options = self._document.items(name)
+        if options:
+            return [make(name, options)]
+        self._warn("", "the section has no options and is ignored", "", "empty-section")
+        return []
+
+    def _located(self, items: Mapping[str, Any]) -> Located:
+        section = self._document.sections[self._section]
+        return Located(items, section.place, section.places)
+
+    def _circus(self) -> Located:
+        config = Located({option.name: option.ini_default for option in CIRCUS if option.ini_default is not ABSENT})
+        self._section = "circus"
+        if "circus" not in self._document.sections:
+            return config
+        config = self._located(config)
+        for name, text in self._document.items("circus").items():
+            option = CIRCUS.find(name)
+            if option is None:
+                self._warn(name, "unknown option, ignored", _did_you_mean(CIRCUS, name), "unknown-option")
+            elif option.deprecated:
+                self._warn(name, option.deprecated, "", "deprecated-option")
+            elif not option.name.startswith("include"):
+                config[option.name] = self._parse(option, name, text, self._global)
+        if "stats_endpoint" in config.places and config["statsd"] is False:
+            self._warn("stats_endpoint", STATSD_TEXT, "write statsd = true", "statsd")
+            config["statsd"] = True
+        return config
+
+    def _watcher(self, section: str, options: dict[str, str]) -> Located:
+        config = self._located(watcher_defaults())
+        name = config["name"] = options.get("name", section[8:])
+        config["__name__"] = section
+        env = self._watcher_env(name)
+        scope = self._global if env is self._env else EnvScope(env, self._global)
+        for key, text in options.items():
+            option = WATCHER.find(key)
+            if option is None:
+                self._keep_free(WATCHER, config, key, text, scope)
+            elif option.family:
+                self._family(config, option, key, text, scope)
+            elif not option.in_ini:
+                self._misplaced(option, key)
+            elif isinstance(option.kind, _TEXTUAL) or option.as_text:
+                config[option.name] = expand(text, scope) if option.expand else text
+            else:
+                config[option.name] = self._parse(option, key, text, self._global, scope)
+            if option is not None and option.deprecated:
+                self._warn(key, option.deprecated, "", "deprecated-option")
+        config["env"] = {**self._process_env, **env} if config["copy_env"] is True else dict(env)
+        return config
+
+    def _family(self, config: Located, option: Option, key: str, text: str, scope: EnvScope) -> None:
+        """One member of a family of watcher options; those of hooks, limits and streams go to dicts of their own."""
+        member = key[len(option.family) :]
+        if option.family == "hooks.":
+            if member not in HOOKS:
+                near = closest(member, HOOKS)
+                hint = f"did you mean {near!r}?" if near else ""
+                self._warn(key, f"there is no hook {member!r}; it will never be called", hint, "unknown-hook")
+            config["hooks"][member] = self._parse(option, key, text)
+        elif option.family == "rlimit_":
+            if not limit_exists(member):
+                self._warn(key, f'unknown rlimit "{member}"', "the watcher cannot be started", "unknown-rlimit")
+            config["rlimits"][member] = self._parse(option, key, text, self._global, scope)
+        elif option.family[:-1] in _STREAMS:
+            config[option.family[:-1]][member] = expand(text, scope)
+        else:
+            config[option.name] = self._parse(option, key, text, self._global, scope)
+
+    def _keep_free(self, table: Table, config: Located, key: str, text: str, *scopes: EnvScope) -> None:
+        """Keep an option that no table knows, and say so when it looks like one that a table does know."""
+        if table is WATCHER and key.startswith(_STREAMS):
+            stream = key[:13]
+            self._error(key, f"{key!r} is not an option of a stream: write {stream}.NAME", "", "misplaced-option")
+            return
+        config[key] = expand(text, *scopes)
+        hint = _did_you_mean(table, key)
+        if hint:
+            self._warn(key, "unknown option, kept for plugins", hint, "unknown-option")
+
+    def _misplaced(self, option: Option, key: str) -> None:
+        if option.name == "env":
+            text = "ignored: variables stand in a section of their own"
+            self._warn(key, text, f"write [env:{self._section[8:]}]", "misplaced-option")
+        else:
+            self._error(key, f"{key!r} cannot be set here", option.doc, "misplaced-option")
+
+    def _plugin(self, section: str, options: dict[str, str]) -> Located:
+        config = self._located({"__name__": section})
+        for key, text in options.items():
+            option = PLUGIN.find(key)
+            if option is None or option.as_text or not option.in_ini:
+                config[key] = expand(text, self._global)
+            else:
+                config[key] = self._parse(option, key, text, self._global)
+        config["name"] = section
+        if not config.get("use"):
+            self._error("use", "'use' is missing", "name the class of the plugin", "missing-option")
+        return config
+
+    def _socket(self, section: str, options: dict[str, str]) -> Located:
+        config = self._located({"__name__": section})
+        for option in SOCKET:
+            if option.ini_default is not ABSENT:
+                config[option.name] = option.ini_default
+        for key, text in options.items():
+            option = SOCKET.find(key)
+            if option is None:
+                self._keep_free(SOCKET, config, key, text, self._global)
+            elif option.as_text:
+                config[key] = expand(text, self._global)
+            else:
+                config[key] = self._parse(option, key, text, self._global)
+        config["name"] = section.rpartition("socket:")[2].lower()
+        return config
+
+    def _without_twins(self, word: str, found: list[Located]) -> list[Located]:
+        """Sorted by name, without those that have none or the name of an earlier one, case aside."""
+        kept: dict[str, Located] = {}
+        for config in found:
+            name, folded = config["name"], config["name"].lower()
+            self._section = config["__name__"]
+            if not name.strip():
+                self._warn("", f"a {word} needs a name; this one is left out", "", "no-name")
+            elif folded in kept:
+                other = kept[folded]
+                text = f"{name!r} differs from {other['name']!r} at {_place(other)} only in case; this one is left out"
+                if name == other["name"]:
+                    text = f"there is already a {word} {name!r} at {_place(other)}; this one is left out"
+                self._warn("", text, "names are compared without case", "case-twin")
+            else:
+                kept[folded] = config
+                if name != name.strip():
+                    self._warn("", f"the blanks are part of the name {name!r}", "", "odd-name")
+        return sorted(kept.values(), key=_by_name)
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def _parse(self, option: Option, key: str, text: str, *scopes: EnvScope) -> Any:
+        """The value of an option; its default after noting the error when the text does not mean one."""
+        if option.expand:
+            text = expand(text, *scopes)
+        try:
+            return option.kind.parse(text)
+        except ValueError as error:
+            self._error(key, str(error), f"{key} takes a value of the sort: {option.kind.word}", "bad-value")
+            return option.default
+
+    # -- problems -----------------------------------------------------------------------------------------------
+
+    def _warn(self, option: str, text: str, hint: str, code: str) -> None:
+        place = self._document.where(self._section, option)
+        self._problems.append(Problem("warning", *place, self._section, option, text, hint, code))
+
+    def _error(self, option: str, text: str, hint: str, code: str) -> None:
+        place = self._document.where(self._section, option)
+        self._problems.append(Problem("error", *place, self._section, option, text, hint, code))
+
+    def _warn_of_unknown_section(self, name: str) -> None:
+        word, colon, rest = name.partition(":")
+        near = word if word in _SECTION_WORDS else closest(word, _SECTION_WORDS)
+        if near:
+            meant = near if near == "circus" else f"{near}:{rest if colon else 'NAME'}"
+            self._warn("", "unknown section, ignored", f"did you mean [{meant}]?", "unknown-section")
+
+    def _warn_of_suspects(self) -> None:
+        """Indented lines that continue a value, but begin like an option of that section."""
+        tables = {"circus": CIRCUS, "watcher": WATCHER, "socket": SOCKET, "plugin": PLUGIN}
+        for section, option, meant, place in self._document.suspects:
+            table = tables.get(section.partition(":")[0])
+            if table is not None and meant in table:
+                text = f"the indented line about {meant!r} is part of the value of {option!r}"
+                hint = "begin options in the first column"
+                self._problems.append(Problem("warning", *place, section, meant, text, hint, "indented-option"))
+
+
+def _by_name(config: Mapping[str, Any]) -> str:
+    return str(config["name"])
+
+
+def _place(config: Located) -> str:
+    file, line = config.place or ("", 0)
+    return f"{file}:{line}"
+
+
+def _did_you_mean(table: Table, name: str) -> str:
+    near = table.suggest(name)
+    return f"did you mean {near!r}?" if near else ""
+
+
+def _matcher(patterns: str) -> Callable[[str], bool]:
+    """Whether a name matches one of several patterns divided by commas (shell wildcards, case counts)."""
+    words = [word.strip() for word in patterns.split(",")]
+    wild = [word for word in words if any(sign in word for sign in "*?[")]
+    plain = frozenset(word for word in words if word not in wild)
+    if not wild:
+        return plain.__contains__
+    from fnmatch import translate  # only for wildcards
+    from re import compile as compile_pattern
+
+    pattern = compile_pattern("|".join(translate(word) for word in wild))
+    return lambda name: name in plain or pattern.match(name) is not None

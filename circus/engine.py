@@ -1,0 +1,105 @@
+"""What the watchers of one daemon share: the loop, the reaper, the order of spawns, views of process trees.
+
+Built by :class:`circus.arbiter.Arbiter`, or by a watcher that is used alone. It knows no watcher by name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from circus.system.procinfo import ProcRef, Sampler, snapshot_trees
+from circus.system.reaper import Reaper
+
+#: Seconds of spawning in one go; the rest waits for the next turn so that commands and deaths get theirs.
+SPAWN_SLICE = 0.010
+#: Seconds for which a view of the process trees taken for many watchers at once is good for each of them.
+TREES_FRESH = 0.25
+
+
+class SpawnQueue:
+    """Spawns at once while that is cheap, in slices when there are many.
+
+    :param loop: asyncio's method names.
+    """
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._queue: deque[Callable[[], None]] = deque()
+        self._began = -1.0
+        self._running = False
+
+    def push(self, spawn: Callable[[], None]) -> None:
+        """Call ``spawn`` now, or at a later turn when this one has had its share."""
+        if not self._running and not self._queue:
+            now = time.monotonic()
+            if self._began < 0:
+                self._began = now
+                self._loop.call_soon(self._new_turn)
+            if now - self._began < SPAWN_SLICE:
+                spawn()
+                return
+        self._queue.append(spawn)
+
+    def _new_turn(self) -> None:
+        self._began = -1.0
+        if not self._queue:
+            return
+        self._running = True
+        end = time.monotonic() + SPAWN_SLICE
+        try:
+            while self._queue and time.monotonic() < end:
+                self._queue.popleft()()
+        finally:
+            self._running = False
+            if self._queue:
+                self._began = 0.0
+                self._loop.call_soon(self._new_turn)
+
+
+class Trees:
+    """Descendants of workers, looked up in one pass for as many as are asked about together."""
+
+    def __init__(self) -> None:
+        self._taken_at = -1.0
+        self._known: dict[int, tuple[ProcRef, ...]] = {}
+
+    def prime(self, pids: Iterable[int]) -> None:
+        """Look up all of ``pids`` now; :meth:`take` answers from this view for a moment."""
+        self._known = dict(snapshot_trees(list(pids)))
+        self._taken_at = time.monotonic()
+
+    def prime_missing(self, pids: list[int]) -> None:
+        """As :meth:`prime`, unless the present view is fresh and has all of ``pids``."""
+        if time.monotonic() - self._taken_at > TREES_FRESH or any(pid not in self._known for pid in pids):
+            self.prime(pids)
+
+    def take(self, pids: list[int]) -> dict[int, tuple[ProcRef, ...]]:
+        """The living descendants (and session members) of each pid."""
+        if time.monotonic() - self._taken_at > TREES_FRESH or any(pid not in self._known for pid in pids):
+            return snapshot_trees(pids)
+        return {pid: self._known[pid] for pid in pids}
+
+
+class Engine:
+    """The shared parts, and whether the daemon runs alone in its process.
+
+    :param loop: an object with asyncio's method names (see :mod:`circus.system.bootloop`).
+    :param sealed: no descriptor of this process but ours is inheritable (circusd), which allows the fastest spawn.
+    :param adopt_orphans: collect children that are not ours (circusd as PID 1).
+    """
+
+    def __init__(self, loop: Any, *, sealed: bool = False, adopt_orphans: bool = False) -> None:
+        self.loop = loop
+        self.sealed = sealed
+        self.reaper = Reaper(loop, adopt_orphans=adopt_orphans)
+        self.spawns = SpawnQueue(loop)
+        self.trees = Trees()
+        self.sampler = Sampler()
+
+    def close(self) -> None:
+        """Let go of all descriptors."""
+        self.reaper.close()
+        self.sampler.close()

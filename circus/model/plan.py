@@ -1,0 +1,215 @@
+"""What a reloadconfig will do, worked out before anything is touched.
+
+:func:`make_plan` compares the configuration that runs with the one that was read (both in the dict form of
+``circus.config.get_config``) and gives an ordered, printable list of steps that changes as little as possible, or
+the reasons why it cannot be done. :mod:`circus.reconfigure` applies it. Rules: spec wire.md 6, library.md 2.1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+#: Environment variables whose change is no change of a watcher (terminals set them at will).
+ENV_EXCEPTIONS = ("__CF_USER_TEXT_ENCODING", "PS1", "COMP_WORDBREAKS", "PROMPT_COMMAND")
+#: Watchers and sockets the daemon makes for itself.
+OWN_WATCHERS = frozenset({"circushttpd", "circusd-stats"})
+OWN_SOCKETS = frozenset({"circushttpd"})
+#: ``[circus]`` options that take effect without a restart of the daemon.
+LIVE_OPTIONS = frozenset({"check_delay", "warmup_delay", "loglevel", "logoutput", "debug_gc", "fqdn_prefix"})
+_NOT_GLOBAL = frozenset({"watchers", "plugins", "sockets"})
+_ABSENT = object()
+
+
+class Act(IntEnum):
+    """What a step does; the value is its place in the order."""
+
+    SET_GLOBAL = 0
+    REMOVE_WATCHER = 1
+    REMOVE_SOCKET = 2
+    REPLACE_SOCKET = 3
+    ADD_SOCKET = 4
+    REPLACE_WATCHER = 5
+    RESIZE_WATCHER = 6
+    ADD_WATCHER = 7
+    RESTART_DAEMON = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do.
+
+    :param act: what.
+    :param name: to which watcher, socket or option.
+    :param old: new: its configuration before and after (None where there is none).
+    :param why: the reason, for people.
+    """
+
+    act: Act
+    name: str
+    old: Any = None
+    new: Any = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        verb = self.act.name.lower().replace("_", " ")
+        return f"{verb} {self.name}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order in which they are applied, and what speaks against applying any of them."""
+
+    steps: tuple[Step, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The plan for people, a line each; one line says so when there is nothing to do."""
+        return [*map(str, self.steps)] or ["nothing to do"]
+
+    @property
+    def restarts_daemon(self) -> bool:
+        """True when only a full restart can bring the new configuration about."""
+        return any(step.act is Act.RESTART_DAEMON for step in self.steps)
+
+
+@dataclass(slots=True)
+class _Sections:
+    old: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    new: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def make_plan(old: Mapping[str, Any], new: Mapping[str, Any], sizes: Mapping[str, int] | None = None) -> Plan:
+    """Compare two configurations.
+
+    :param old: the one that is in force.
+    :param new: the one to come.
+    :param sizes: numbers of processes that were read from a file last, by watcher (default: those of ``old``).
+    """
+    globals_changed = sorted(
+        key for key in {*old, *new} - _NOT_GLOBAL if old.get(key, _ABSENT) != new.get(key, _ABSENT)
+    )
+    heavy = [key for key in globals_changed if key not in LIVE_OPTIONS]
+    if heavy:
+        why = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in heavy)
+        return Plan((Step(Act.RESTART_DAEMON, "the daemon", old, new, why),), tuple(_dangling(new)))
+    found = [
+        Step(Act.SET_GLOBAL, key, old.get(key), new.get(key), f"{old.get(key)!r} -> {new.get(key)!r}")
+        for key in globals_changed
+    ]
+    sockets = _by_name(old.get("sockets", ()), new.get("sockets", ()), OWN_SOCKETS, fold=True)
+    found += _compare_sockets(sockets)
+    moved = {step.name for step in found if step.act is Act.REPLACE_SOCKET}
+    watchers = _by_name(
+        [*old.get("watchers", ()), *old.get("plugins", ())],
+        [*new.get("watchers", ()), *new.get("plugins", ())],
+        OWN_WATCHERS,
+    )
+    found += _compare_watchers(watchers, moved, set(sockets.new), sizes or {})
+    return Plan(tuple(sorted(found, key=lambda step: step.act)), tuple(_dangling(new)))
+
+
+def socket_references(config: Mapping[str, Any]) -> set[str]:
+    """Names of managed sockets that a watcher's cmd, args, env or stdin_socket mention (lower case)."""
+    args = config.get("args") or ""
+    texts = [config.get("cmd") or "", *([args] if isinstance(args, str) else map(str, args))]
+    texts += [str(config.get("shell_args") or ""), *map(str, (config.get("env") or {}).values())]
+    names = {name.lower().rstrip(".") for text in texts for name in _SOCKET_NAME.findall(text)}
+    names |= {name.lower() for text in texts for name in _SOCKET_SHORT.findall(text)}
+    if config.get("stdin_socket"):
+        names.add(str(config["stdin_socket"]).lower())
+    return names
+
+
+_SOCKET_NAME = re.compile(r"circus\.sockets\.([\w.\-]+)", re.IGNORECASE)
+_SOCKET_SHORT = re.compile(r"\$\{socket:([\w.\-]+)\}", re.IGNORECASE)
+
+
+def _by_name(
+    old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]], skip: frozenset[str], *, fold: bool = False
+) -> _Sections:
+    def names(items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        named = ((str(item.get("name", "")), item) for item in items)
+        return {name.lower() if fold else name: item for name, item in named if name.lower() not in skip}
+
+    return _Sections(names(old), names(new))
+
+
+def _compare_sockets(sections: _Sections) -> list[Step]:
+    found = []
+    for name in sorted({*sections.old, *sections.new}):
+        old, new = sections.old.get(name), sections.new.get(name)
+        if old is None:
+            found.append(Step(Act.ADD_SOCKET, name, None, new))
+        elif new is None:
+            found.append(Step(Act.REMOVE_SOCKET, name, old, None))
+        elif _differences(old, new):
+            found.append(Step(Act.REPLACE_SOCKET, name, old, new, _explain(old, new)))
+    return found
+
+
+def _compare_watchers(
+    sections: _Sections, moved: set[str], sockets: set[str], sizes: Mapping[str, int]
+) -> list[Step]:
+    found = []
+    for name in sorted({*sections.old, *sections.new}):
+        old, new = sections.old.get(name), sections.new.get(name)
+        if new is None:
+            found.append(Step(Act.REMOVE_WATCHER, name, old, None, "no longer in the file"))
+            continue
+        if old is None:
+            found.append(Step(Act.ADD_WATCHER, name, None, new))
+            continue
+        changed = _differences(old, new)
+        hit = sorted(_sockets_used(new, sockets) & moved)
+        if changed == {"numprocesses"} and not hit:
+            why = f"{sizes.get(name, old.get('numprocesses'))} -> {new.get('numprocesses')}"
+            found.append(Step(Act.RESIZE_WATCHER, name, old, new, why))
+        elif changed or hit:
+            reasons = [_explain(old, new)] if changed else []
+            reasons += [f"its socket {socket} changes" for socket in hit]
+            found.append(Step(Act.REPLACE_WATCHER, name, old, new, "; ".join(reasons)))
+    return found
+
+
+def _sockets_used(config: Mapping[str, Any], sockets: set[str]) -> set[str]:
+    named = socket_references(config)
+    return named or (set(sockets) if config.get("use_sockets") is True else set())
+
+
+def _dangling(new: Mapping[str, Any]) -> Iterable[str]:
+    """Watchers of the new configuration that use a socket it does not have."""
+    sockets = {str(item.get("name", "")).lower() for item in new.get("sockets", ())} | OWN_SOCKETS
+    users = {
+        str(item["name"]) for item in new.get("watchers", ()) if socket_references(item) - sockets
+    }
+    if users:
+        yield f"Watchers {users!r} uses a socket which is deleted"
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
+    keys = {*old, *new} - {"__name__"}
+    return {key for key in keys if _comparable(key, old.get(key, _ABSENT)) != _comparable(key, new.get(key, _ABSENT))}
+
+
+def _comparable(key: str, value: Any) -> Any:
+    if key == "env" and isinstance(value, Mapping):
+        return {name: text for name, text in value.items() if name not in ENV_EXCEPTIONS}
+    return value
+
+
+def _explain(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    told = []
+    for key in sorted(_differences(old, new)):
+        if key == "env":  # values may be secret
+            told.append("env changes")
+        elif key not in new:
+            told.append(f"{key} removed")
+        elif key not in old:
+            told.append(f"{key} = {new[key]!r}")
+        else:
+            told.append(f"{key}: {old[key]!r} -> {new[key]!r}")
+    return ", ".join(told)

@@ -1,0 +1,136 @@
+"""Where output goes: the channel of one watcher's stdout or stderr, and the outlet that channels share.
+
+A :class:`Channel` belongs to a redirector, has the sink, and counts. Channels whose sinks write to one place have one
+:class:`Outlet`; the pump calls the sinks of an outlet from one thread at a time. Both are made on the loop's thread and
+used on the pump's; nothing here reads pipes or waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from circus.base.logs import logger
+from circus.stream.sink import DEFAULT_BUFFER, OVERFLOW_POLICIES
+
+if TYPE_CHECKING:
+    from circus.stream.lane import Lane
+    from circus.stream.pipe import Pipe
+
+__all__ = ["Channel", "Outlet", "SinkCall", "Tap"]
+
+SinkCall = Callable[[dict[str, Any]], Any]
+#: Called with (data, pid, name) for every chunk as it was read.
+Tap = Callable[[bytes, int, str], object]
+
+
+class Outlet:
+    """One place that is written to, called by the thread of one lane at a time.
+
+    :param key: tells outlets apart; see :func:`outlet_key`.
+    :param owner: kept alive, so that its identity stays a valid key.
+    :param lane: the lane whose thread calls the sinks; the pump changes it when they get stuck.
+    """
+
+    __slots__ = ("__weakref__", "buffer", "drops", "key", "lane", "owner", "pipes")
+
+    def __init__(self, key: object, owner: object, lane: Lane) -> None:
+        self.key, self.owner, self.lane = key, owner, lane
+        #: Pipes that lead here; changed under the pump's lock.
+        self.pipes: set[Pipe] = set()
+        policy = getattr(owner, "overflow", "block")
+        #: None when workers wait, else which end of the buffer loses bytes: "drop-oldest" or "drop-newest".
+        self.drops = policy if policy in OVERFLOW_POLICIES[1:] else None
+        buffer = getattr(owner, "buffer", None) if self.drops else None
+        self.buffer = buffer if isinstance(buffer, int) and buffer > 0 else DEFAULT_BUFFER
+
+
+def outlet_key(sink: object) -> object:
+    """Equal for sinks that write to one place: the same object, or built-in streams on one file."""
+    return getattr(sink, "shared_key", None) or id(sink)
+
+
+class Channel:
+    """One output of one watcher.
+
+    :param name: ``stdout`` or ``stderr``.
+    :param sink: what is called with the output; None discards it.
+    :param piece: bytes given to a custom sink in one call at most, unless a single line is longer.
+    :param taps: also called with every chunk, as it is read and before the sink; shared with the redirector, which may
+        add to the list at any time. They must be quick.
+    """
+
+    __slots__ = ("_complained", "_write", "blocked", "bytes", "dresses_lines", "dropped", "errors", "name", "outlet",
+                 "overflowed", "piece", "sink", "taps", "whole_lines")
+
+    outlet: Outlet
+
+    def __init__(self, name: str, sink: SinkCall | None, piece: int, taps: list[Tap]) -> None:
+        self.name, self.piece, self.taps = name, piece, taps
+        #: Bytes read, bytes lost by the sink, failed calls, seconds in calls that were stuck: by the sink's thread.
+        self.bytes = self.dropped = self.errors = 0
+        #: Bytes lost before a stuck sink, by a dropping policy: by the reading thread.
+        self.overflowed = 0
+        self.blocked = 0.0
+        self.use(sink)
+
+    def use(self, sink: SinkCall | None) -> None:
+        """Write to ``sink`` from the next chunk on; its outlet must be set as well."""
+        self.sink = sink
+        self._complained = False
+        self.whole_lines = sink is not None and bool(getattr(sink, "whole_lines", True))
+        self.dresses_lines = bool(getattr(sink, "dresses_lines", False))
+        self._write = _discard if sink is None else _fast_path(sink) or self._in_pieces(sink)
+
+    def put(self, data: bytes, pid: int) -> None:
+        """Give ``data`` to the sink; whatever the sink raises is counted, and logged the first time."""
+        try:
+            lost = self._write(data, pid, self.name)
+        except Exception as error:  # noqa: BLE001 - the border to foreign code
+            self.errors += 1
+            self.dropped += len(data)
+            if not self._complained:
+                self._complained = True
+                logger.error("the stream %s failed with output of pid %d: %r; more of this is only counted",
+                             self.sink, pid, error, exc_info=error)
+            return
+        if lost:
+            self.errors += 1
+            self.dropped += lost
+
+    def tap(self, data: bytes, pid: int) -> None:
+        """Give ``data`` to the taps."""
+        for tap in list(self.taps):
+            try:
+                tap(data, pid, self.name)
+            except Exception:
+                logger.exception("a tap of the output failed and was removed")
+                self.taps.remove(tap)
+
+    def _in_pieces(self, sink: SinkCall) -> Callable[[bytes, int, str], int | None]:
+        piece = self.piece
+
+        def write(data: bytes, pid: int, name: str) -> None:
+            start, size = 0, len(data)
+            while start < size:
+                end = start + piece
+                if end < size:
+                    end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or size
+                sink({"data": data[start:end], "pid": pid, "name": name})
+                start = end
+
+        return write
+
+
+def _discard(data: bytes, pid: int, name: str) -> int:
+    return 0
+
+
+def _fast_path(sink: object) -> Callable[[bytes, int, str], int | None] | None:
+    """``sink.write_chunk``, unless a sub-class of a built-in stream replaced ``__call__`` below it."""
+    for kind in type(sink).__mro__:
+        if "write_chunk" in vars(kind):
+            return sink.write_chunk  # type: ignore[attr-defined, no-any-return]
+        if "__call__" in vars(kind):
+            return None
+    return None

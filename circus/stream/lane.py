@@ -1,0 +1,142 @@
+"""What one thread of the pump works on: the pipes that it reads, and an inbox of jobs and chunks.
+
+The main lane has all pipes of the house; a lane of its own is made for an outlet that is stuck. A :class:`Seat` is the
+thread's side: which lane it serves, and since when it has been inside a sink. Used by :mod:`circus.stream.pump` only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from circus.stream.poller import Poller
+
+if TYPE_CHECKING:
+    from circus.stream.channel import Channel, Outlet
+    from circus.stream.pipe import Pipe
+
+__all__ = ["Chunk", "Job", "Lane", "Seat"]
+
+
+class Chunk:
+    """Output that waits in a lane's inbox for its sink."""
+
+    __slots__ = ("channel", "data", "pid")
+
+    def __init__(self, channel: Channel, data: bytes, pid: int) -> None:
+        self.channel, self.data, self.pid = channel, data, pid
+
+
+class Seat:
+    """One thread and what it is doing.
+
+    ``since`` is when it entered the sink of ``channel`` (monotonic seconds), 0.0 outside; it is reset under ``lock``, so
+    that whoever holds the lock and sees it set knows that the thread stays in that call.
+    """
+
+    __slots__ = ("channel", "ending", "lane", "lock", "outlet", "pause", "since", "slow_at", "turns")
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        lane.seat = self
+        self.lock = threading.Lock()
+        self.channel: Channel | None = None
+        #: The outlet that this thread is kept for, after it was stuck in it.
+        self.outlet: Outlet | None = None
+        self.since = 0.0
+        #: When a call last took too long.
+        self.slow_at = 0.0
+        #: Rounds made so far: tells the watchdog that there is work.
+        self.turns = 0
+        #: Rounds in a row that brought little; see the pump.
+        self.pause = 0
+        self.ending = False
+
+    def stuck_for(self, now: float) -> float:
+        """Seconds that it has been inside a sink, 0.0 when it is not."""
+        since = self.since
+        return now - since if since else 0.0
+
+
+Job = Callable[[Seat], object]
+
+
+class Lane:
+    """The pipes that one thread reads, by descriptor, and its inbox."""
+
+    __slots__ = ("backlog", "closed", "inbox", "lock", "partial", "pipes", "poller", "seat")
+
+    def __init__(self) -> None:
+        self.poller = Poller()
+        self.pipes: dict[int, Pipe] = {}
+        #: Pipes with an unfinished line, and when it will be written as it is; in the order of these times.
+        self.partial: dict[Pipe, float] = {}
+        self.seat: Seat | None = None
+        self.lock = threading.Lock()
+        # Under the lock:
+        self.inbox: deque[Job | Chunk] = deque()
+        #: Bytes of chunks in the inbox.
+        self.backlog = 0
+        self.closed = False
+
+    def take(self, pipe: Pipe) -> None:
+        """Read ``pipe``; under the pump's lock and that of the pipe."""
+        self.pipes[pipe.fd] = pipe
+        self.poller.register(pipe.fd)
+
+    def drop(self, pipe: Pipe) -> None:
+        """Do not read ``pipe``; under the lock of the pipe."""
+        if self.pipes.get(pipe.fd) is pipe:
+            del self.pipes[pipe.fd]
+            self.poller.unregister(pipe.fd)
+
+    def post(self, item: Job | Chunk) -> bool:
+        """Have ``item`` done by the lane's thread, after all that was posted before; False when the lane has ended."""
+        with self.lock:
+            if self.closed:
+                return False
+            self.inbox.append(item)
+            if isinstance(item, Chunk):
+                self.backlog += len(item.data)
+            self.poller.wake()
+            return True
+
+    def post_bounded(self, chunk: Chunk, outlet: Outlet) -> bool:
+        """As :meth:`post`; lines that do not fit into the outlet's buffer are dropped and counted, by its policy."""
+        data = chunk.data
+        with self.lock:
+            if self.closed:
+                return False
+            if outlet.drops == "drop-oldest":
+                while self.backlog + len(data) > outlet.buffer and self._drop_oldest():
+                    pass
+                over = len(data) - outlet.buffer
+                cut = (data.find(b"\n", over - 1) + 1 or len(data)) if over > 0 else 0
+                chunk.data = data[cut:]
+            else:
+                room = max(outlet.buffer - self.backlog, 0)
+                chunk.data = data if len(data) <= room else data[: data.rfind(b"\n", 0, room) + 1]
+            chunk.channel.overflowed += len(data) - len(chunk.data)
+        # Nobody else posts chunks of this outlet in between: its pipes are read by one thread.
+        return not chunk.data or self.post(chunk)
+
+    def next_item(self) -> Job | Chunk | None:
+        """Take the oldest item out of the inbox."""
+        with self.lock:
+            if not self.inbox:
+                return None
+            item = self.inbox.popleft()
+            if isinstance(item, Chunk):
+                self.backlog -= len(item.data)
+            return item
+
+    def _drop_oldest(self) -> bool:
+        for index, item in enumerate(self.inbox):
+            if isinstance(item, Chunk):
+                del self.inbox[index]
+                self.backlog -= len(item.data)
+                item.channel.overflowed += len(item.data)
+                return True
+        return False

@@ -1,0 +1,337 @@
+"""The hands of a watcher: carries out what the life cycle decides, and reports what came of it.
+
+:class:`Supervision` owns the :class:`~circus.model.lifecycle.Lifecycle` of one watcher and the processes in its
+slots. It is fed wishes by :class:`circus.watcher.Watcher`, deaths by the reaper, answers by hooks, and turns
+instructions into spawns, signals, timers and events. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from circus.base.logs import logger
+from circus.base.tasks import Ticket
+from circus.exc import SpawnError
+from circus.model import steps
+from circus.model.lifecycle import Lifecycle, describe_exit
+from circus.system.launch import read_setup
+from circus.system.procinfo import ProcRef, is_same, signal_ref, snapshot_trees
+from circus.system.tree import TreeWatch
+
+if TYPE_CHECKING:
+    from circus.engine import Engine
+    from circus.process import Process
+    from circus.watcher import Watcher
+
+#: Facts remembered per watcher, for `why` and for reports of internal errors.
+STORY_LENGTH = 100
+
+
+class Worker:
+    """One process in a slot, with what has to be remembered to end it properly."""
+
+    __slots__ = ("exit", "exited", "process", "setting_up", "sid", "signalled", "tree", "watch")
+
+    def __init__(self, sid: int, process: Process) -> None:
+        self.sid, self.process = sid, process
+        #: Members of its tree before the first stop signal.
+        self.tree: tuple[ProcRef, ...] = ()
+        self.signalled: list[int] = []
+        self.watch: TreeWatch | None = None
+        self.setting_up = False
+        self.exited = False
+        self.exit: int | None = None
+
+
+class Supervision:
+    """Carries out the life cycle of one watcher.
+
+    :param watcher: the public object; its options are the rules of the life cycle.
+    :param engine: what all watchers share.
+    """
+
+    def __init__(self, watcher: Watcher, engine: Engine) -> None:
+        self.watcher = watcher
+        self.engine = engine
+        self.machine = Lifecycle(watcher)
+        self.workers: dict[int, Worker] = {}
+        self.story: deque[tuple[float, str]] = deque(maxlen=STORY_LENGTH)
+        #: Called once each time a start meets its first failure (the arbiter goes on to the next watcher then).
+        self.on_trouble: Callable[[], None] | None = None
+        #: Told of each change of stage (on_demand, shutdown).
+        self.on_stage: Callable[[Watcher, steps.Stage], None] | None = None
+        self._stage = self.machine.stage
+        self._inbox: deque[steps.Fact] = deque()
+        self._carrying = False
+        self._spawning: dict[int, steps.Spawn] = {}
+        self._runner: Any = None
+
+    # -- the only door ------------------------------------------------------------------------------------------
+
+    def feed(self, fact: steps.Fact) -> None:
+        """Report a fact; everything that follows from it is done before this returns, except what takes time."""
+        self._inbox.append(fact)
+        if self._carrying:
+            return
+        self._carrying = True
+        try:
+            while self._inbox:
+                fact = self._inbox.popleft()
+                todo = self.machine.handle(fact, time.monotonic())
+                if len(todo) > 2:
+                    self._look_at_trees(todo)
+                for step in todo:
+                    _CARRY[type(step)](self, step)
+                if self.machine.stage is not self._stage:
+                    self._stage = self.machine.stage
+                    if self.on_stage is not None:
+                        self.on_stage(self.watcher, self._stage)
+        except Exception:
+            # Nothing may leave this loop half-way: the next fact would meet a machine nobody listens to.
+            logger.exception("%s: internal error on %r; story: %s", self.watcher.name, fact, list(self.story)[-10:])
+            self._inbox.clear()
+        finally:
+            self._carrying = False
+
+    def wish(self, wish: steps.Wish, cause: str = "", **params: Any) -> Ticket:
+        """Want something of the watcher; the ticket is settled when it is done, superseded or has failed."""
+        ticket = Ticket(wish.value)
+        self.tell(f"{wish.value} wanted{' by ' + cause if cause else ''}")
+        self.feed(steps.Wanted(wish, ticket, cause or f"{wish.value} command", params))
+        return ticket
+
+    def tell(self, text: str) -> None:
+        """Add a line to the watcher's story."""
+        self.story.append((time.time(), text))
+
+    def worker_of(self, pid: int) -> Worker | None:
+        """The worker with that pid, if it is one of ours."""
+        return next((w for w in self.workers.values() if w.process.pid == pid), None)
+
+    # -- spawning -----------------------------------------------------------------------------------------------
+
+    def _spawn(self, step: steps.Spawn) -> None:
+        self._spawning[step.sid] = step
+        self.engine.spawns.push(lambda: self._spawn_now(step))
+
+    def _cancel_spawn(self, step: steps.CancelSpawn) -> None:
+        self._spawning.pop(step.sid, None)
+
+    def _spawn_now(self, step: steps.Spawn) -> None:
+        if self._spawning.pop(step.sid, None) is None:
+            return
+        try:
+            process = self.watcher.make_process(step.wid)
+        except Exception as error:  # whatever keeps a worker from starting is told to the operator and counted
+            self._spawn_failed(step.sid, str(error) or type(error).__name__)
+            return
+        worker = self.workers[step.sid] = Worker(step.sid, process)
+        self.watcher.processes[process.pid] = process
+        if self.watcher.stream_redirector is not None:
+            self.watcher.stream_redirector.add_redirections(process)
+        if process.setup_fd is None:
+            self.engine.reaper.watch(process.pid, lambda pid, code: self._ended(worker, code))
+            self.feed(steps.Started(step.sid, process.pid, process.started))
+            return
+        worker.setting_up = True
+        self.engine.reaper.watch(process.pid, lambda pid, code: self._ended(worker, code))
+        self.engine.loop.add_reader(process.setup_fd, self._set_up, worker)
+
+    def _spawn_failed(self, sid: int, text: str) -> None:
+        self.tell(f"could not be started: {text}")
+        self.feed(steps.SpawnFailed(sid, text))
+        trouble, self.on_trouble = self.on_trouble, None
+        if trouble is not None:
+            trouble()
+
+    def _set_up(self, worker: Worker) -> None:
+        """The child has executed its program, or told why it could not."""
+        process = worker.process
+        fd, process.setup_fd = process.setup_fd, None
+        if fd is None:
+            return
+        self.engine.loop.remove_reader(fd)
+        text = read_setup(fd)
+        worker.setting_up = False
+        if text is None:
+            self.feed(steps.Started(worker.sid, process.pid, process.started))
+            if worker.exited:
+                self._drained(worker)
+            return
+        self._let_go(worker)
+        if not worker.exited:
+            self.engine.reaper.release(process.pid)
+        self._spawn_failed(worker.sid, text)
+
+    # -- deaths -------------------------------------------------------------------------------------------------
+
+    def _ended(self, worker: Worker, returncode: int | None) -> None:
+        """From the reaper, exactly once per worker: read out its last words, then report."""
+        worker.exited, worker.exit = True, returncode
+        worker.process.ended(returncode)
+        if worker.setting_up:
+            # Both the text and the end arrive; whichever comes first, the text decides.
+            self._set_up(worker)
+            return
+        if worker.sid not in self.workers:
+            return
+        redirector = self.watcher.stream_redirector
+        if redirector is None or not worker.process.redirected:
+            self._drained(worker)
+        else:
+            redirector.drain(worker.process, lambda: self._drained(worker))
+
+    def _drained(self, worker: Worker) -> None:
+        slot = self.machine.slots.get(worker.sid)
+        leftovers = bool(slot is not None and slot.ending and self._await_leftovers(worker))
+        self.tell(f"worker {worker.process.wid} (pid {worker.process.pid}) {describe_exit(worker.exit)}")
+        self.feed(steps.Exited(worker.sid, worker.exit, leftovers))
+
+    def _await_leftovers(self, worker: Worker) -> bool:
+        """After a worker we ended: find what remains of its tree, ask it to end too, and wait for it."""
+        pid = worker.process.pid
+        left = {ref for ref in worker.tree if is_same(ref)}
+        with contextlib.suppress(OSError):
+            os.killpg(pid, 0)  # its process group outlives it only while somebody is in it
+            left.update(ref for ref in snapshot_trees([pid]).get(pid, ()) if is_same(ref))
+        if not left:
+            return False
+        for ref in left:
+            if ref.pid not in worker.signalled and signal_ref(ref, self.watcher.stop_signal):
+                self._publish_kill(ref.pid, "left behind by a stopped worker")
+        worker.tree = tuple(left)
+        worker.watch = TreeWatch(self.engine.loop, left, lambda: self.feed(steps.TreeGone(worker.sid)))
+        return bool(worker.watch.refs)
+
+    def _forget(self, step: steps.Forget) -> None:
+        worker = self.workers.get(step.sid)
+        if worker is not None:
+            if not worker.exited:
+                self.engine.reaper.release(worker.process.pid)
+            self._let_go(worker)
+
+    def _let_go(self, worker: Worker) -> None:
+        self.workers.pop(worker.sid, None)
+        process = worker.process
+        if self.watcher.processes.get(process.pid) is process:
+            del self.watcher.processes[process.pid]
+        if worker.watch is not None:
+            worker.watch.close()
+        if self.watcher.stream_redirector is not None and process.redirected:
+            self.watcher.stream_redirector.remove_redirections(process)
+        process.close_output_channels()
+        self.engine.sampler.forget(process.pid)
+
+    def abandon(self) -> None:
+        """Let all processes run on unmanaged (``rm --nostop``); their ends are collected silently."""
+        for worker in list(self.workers.values()):
+            if not worker.exited:
+                self.engine.reaper.release(worker.process.pid)
+        self.workers.clear()
+        self.watcher.processes.clear()
+        self.machine = Lifecycle(self.watcher)
+        self._stage = self.machine.stage
+
+    # -- signals ------------------------------------------------------------------------------------------------
+
+    def _signal(self, step: steps.Signal) -> None:
+        worker = self.workers.get(step.sid)
+        if worker is None:
+            return
+        pid = worker.process.pid
+        worker.signalled = [pid]
+        if step.polite:
+            worker.tree = self.engine.trees.take([pid]).get(pid, ())
+        elif step.tree:
+            fresh = snapshot_trees([pid]).get(pid, ())
+            worker.tree = tuple({*fresh, *(ref for ref in worker.tree if is_same(ref))})
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself; its exit is on the way
+            try:
+                self.engine.reaper.send(pid, step.signum)
+            except PermissionError as error:
+                logger.error("%s: may not signal pid %s: %s", self.watcher.name, pid, error)
+        if step.tree or (step.polite and self.watcher.stop_children):
+            worker.signalled += [ref.pid for ref in worker.tree if signal_ref(ref, step.signum)]
+
+    def _look_at_trees(self, todo: list[steps.Instruction]) -> None:
+        """Many workers are about to be stopped: one look at the process table serves them all."""
+        sids = [step.sid for step in todo if type(step) is steps.Signal and step.polite and step.sid in self.workers]
+        if len(sids) > 1:
+            self.engine.trees.prime_missing([self.workers[sid].process.pid for sid in sids])
+
+    def _announce(self, step: steps.Announce) -> None:
+        worker = self.workers.get(step.sid)
+        if worker is not None:
+            for pid in worker.signalled or [worker.process.pid]:
+                self._publish_kill(pid, step.cause)
+
+    def _publish_kill(self, pid: int, cause: str) -> None:
+        self.watcher.notify_event("kill", {"process_pid": pid, "time": time.time(), "cause": cause})
+
+    # -- the rest -----------------------------------------------------------------------------------------------
+
+    def _ask_hook(self, step: steps.AskHook) -> None:
+        watcher = self.watcher
+        if self._runner is None:
+            from circus.hooks import HookRunner  # only watchers with hooks need it
+
+            self._runner = HookRunner(self.engine.loop, watcher.report_hook)
+        self._runner.timeout = watcher.hook_timeout
+        arguments = {"watcher": watcher, "arbiter": watcher.arbiter, "hook_name": step.hook, **step.arguments}
+        if step.hook in ("before_reap", "after_reap"):
+            arguments["time"] = time.time()
+        self._runner.ask(
+            step.hook,
+            watcher.hooks[step.hook],
+            arguments,
+            step.hook in watcher.ignore_hook_failure,
+            lambda go: self.feed(steps.Answered(step.token, go)),
+        )
+
+    def _emit(self, step: steps.Emit) -> None:
+        payload = dict(step.payload)
+        payload.setdefault("time", time.time())
+        if step.event in ("start", "stop", "reload"):
+            self.tell(f"{step.event}: {payload.get('cause', '')}")
+        self.watcher.notify_event(step.event, payload)
+
+    def _wake_at(self, step: steps.WakeAt) -> None:
+        self.engine.loop.call_at(step.when, self.feed, steps.Woke(step.token))
+
+    def _streams(self, step: steps.Streams) -> None:
+        if step.open:
+            self.watcher.open_streams()
+        else:
+            self.watcher.close_streams()
+
+    def _settle(self, step: steps.Settle) -> None:
+        if step.error is not None:
+            if isinstance(step.error, SpawnError):
+                self.tell(str(step.error))
+            step.ticket.fail(step.error)
+        else:
+            step.ticket.settle(step.result)
+
+    def _say(self, step: steps.Say) -> None:
+        self.tell(step.text)
+        getattr(logger, step.level)(step.text)
+
+
+_CARRY: dict[type, Callable[[Supervision, Any], None]] = {
+    steps.Spawn: Supervision._spawn,
+    steps.CancelSpawn: Supervision._cancel_spawn,
+    steps.AskHook: Supervision._ask_hook,
+    steps.Signal: Supervision._signal,
+    steps.Announce: Supervision._announce,
+    steps.Emit: Supervision._emit,
+    steps.WakeAt: Supervision._wake_at,
+    steps.Forget: Supervision._forget,
+    steps.Streams: Supervision._streams,
+    steps.Settle: Supervision._settle,
+    steps.Say: Supervision._say,
+}

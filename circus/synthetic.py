@@ -1,0 +1,97 @@
+"""The watchers circusd makes for itself: circusd-stats, circushttpd, one per plugin.
+
+Ordinary watchers with fixed options (spec stats-web.md 6, plugins-hooks-streams.md 1.5). Used by the arbiter; the
+programs they run are on the floor above and are known by name only.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from circus.model.options import WATCHER
+from circus.sockets import CircusSocket
+from circus.watcher import Watcher
+
+#: Plugin options that are also watcher options by accident of name and must not change the watcher.
+_PLUGIN_OWN = frozenset({"max_retry", "active", "use", "name", "__name__"})
+
+
+def _program(entry: str) -> str:
+    module = entry.rpartition(".")[2]
+    return f"{shlex.quote(sys.executable)} -c 'from {entry.rpartition('.')[0]} import {module}; {module}.main()'"
+
+
+def _log_options(arbiter: Any) -> str:
+    text = ""
+    level = "DEBUG" if arbiter.debug else arbiter.loglevel
+    if level:
+        text += f" --log-level {shlex.quote(str(level))}"
+    if arbiter.logoutput:
+        text += f" --log-output {shlex.quote(str(arbiter.logoutput))}"
+    return text
+
+
+def stats_watcher(arbiter: Any) -> Watcher:
+    """The watcher ``circusd-stats``, which publishes statistics on the stats endpoint."""
+    cmd = (
+        f"{_program('circus.stats')} --endpoint {arbiter.endpoint} --pubsub {arbiter.pubsub_endpoint}"
+        f" --statspoint {arbiter.stats_endpoint}"
+    )
+    if arbiter.ssh_server is not None:
+        cmd += f" --ssh {shlex.quote(arbiter.ssh_server)}"
+    return Watcher(
+        "circusd-stats", cmd + _log_options(arbiter), use_sockets=True, singleton=True, copy_env=True, copy_path=True,
+        stdout_stream=arbiter.stdout_stream, stderr_stream=arbiter.stderr_stream,
+        close_child_stdout=arbiter.statsd_close_outputs, close_child_stderr=arbiter.statsd_close_outputs,
+    )
+
+
+def httpd_parts(arbiter: Any) -> tuple[Watcher, CircusSocket]:
+    """The watcher ``circushttpd`` and the socket it serves on."""
+    cmd = f"{_program('circus.web')} --endpoint {arbiter.endpoint} --fd $(circus.sockets.circushttpd)"
+    if arbiter.ssh_server is not None:
+        cmd += f" --ssh {shlex.quote(arbiter.ssh_server)}"
+    watcher = Watcher(
+        "circushttpd", cmd, use_sockets=True, singleton=True, copy_env=True, copy_path=True,
+        stdout_stream=arbiter.stdout_stream, stderr_stream=arbiter.stderr_stream,
+        close_child_stdout=arbiter.httpd_close_outputs, close_child_stderr=arbiter.httpd_close_outputs,
+    )
+    sock = CircusSocket(name="circushttpd", host=arbiter.httpd_host, port=arbiter.httpd_port)
+    return watcher, sock
+
+
+def plugin_options(arbiter: Any, config: Mapping[str, Any], command: Callable[..., str]) -> dict[str, Any]:
+    """The Watcher keywords for one plugin.
+
+    :param config: a ``[plugin:NAME]`` section as a mapping; it is left as it was.
+    :param command: builds the plugin's command line (:func:`circus.model.plugincmd.plugin_command`).
+    :raises ImportError: when the class it names cannot be found. :raises KeyError: without ``use``.
+    """
+    from circus.base.imports import resolve_name
+
+    resolve_name(config["use"])
+    cmd = command(
+        config, arbiter.endpoint, arbiter.pubsub_endpoint, arbiter.check_delay, arbiter.ssh_server, arbiter.debug,
+        loglevel=arbiter.loglevel, logoutput=arbiter.logoutput,
+    )
+    options: dict[str, Any] = {
+        "name": config.get("name") or config["use"], "cmd": cmd, "priority": 1, "singleton": True,
+        "stdout_stream": arbiter.stdout_stream, "stderr_stream": arbiter.stderr_stream,
+        "copy_env": True, "copy_path": True,
+        "close_child_stdout": not arbiter.debug, "close_child_stderr": not arbiter.debug,
+    }
+    active = str(config.get("active", "true")).strip().lower()
+    if active in ("no", "false", "off", "0"):
+        options["autostart"] = False  # kept listed as stopped: an inactive plugin would only end at once
+    for key, value in config.items():
+        option = WATCHER.find(key)
+        if key in ("use", "name", "__name__"):
+            continue
+        if option is None or key in _PLUGIN_OWN or option.family:
+            options.setdefault(key, value) if key not in ("max_retry",) else None
+        else:
+            options[key] = option.kind.parse(value) if isinstance(value, str) else value
+    return options

@@ -1,0 +1,1 @@
+"""Floor 2: effects on the operating system, without policy."""

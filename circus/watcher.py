@@ -1,0 +1,760 @@
+"""A watcher: N identical processes under one name, as operators, hooks and embedding programs see it.
+
+:class:`Watcher` holds the options (public attributes, spec library.md 3) and offers the verbs; each verb records a
+wish before it returns and gives back a Future that is its settlement. What then happens is decided in
+:mod:`circus.model.lifecycle` and carried out by :mod:`circus.supervision`. A watcher never imports the arbiter; the
+one it belongs to is set from outside by :meth:`Watcher.initialize`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from circus.base import environ
+from circus.base.convert import to_bool, to_gid, to_signum, to_uid
+from circus.base.logs import logger
+from circus.base.tasks import Ticket, as_future, current_loop, unwrap_loop
+from circus.exc import ConflictError, MessageError
+from circus.hooks import load_hook
+from circus.model import steps
+from circus.model.options import WATCHER, OnChange
+from circus.model.pacing import Backoff
+from circus.model.steps import Wish
+from circus.process import DEAD_OR_ZOMBIE, UNEXISTING, Process
+from circus.stream import Redirector, get_stream
+from circus.supervision import Supervision
+
+if TYPE_CHECKING:
+    from circus.engine import Engine
+
+#: Hooks whose failure never stands in the way (spec library.md 3, ``ignore_hook_failure``).
+ALWAYS_FORGIVEN = ("before_stop", "after_stop", "before_signal", "after_signal", "extended_stats")
+
+
+def tornado_sleep(duration: float) -> Any:
+    """An awaitable pause of ``duration`` seconds (kept for programs that replace it here)."""
+    from circus.base.legacy import tornado_sleep as sleep  # kept off the start path
+
+    return sleep(duration)
+
+
+class Watcher:
+    """N identical processes, kept alive.
+
+    All parameters are the options of a ``[watcher:NAME]`` section (spec config.md 5, library.md 3) with the same
+    names and defaults; unknown keywords are kept as free-form options, which plugins read.
+
+    :raises ValueError: for options that contradict each other (copy_path without copy_env, a singleton of two, ...).
+    :raises ImportError: when a hook cannot be found.
+    """
+
+    _process_class = Process
+    _redirector_class = Redirector
+
+    def __init__(
+        self,
+        name: str,
+        cmd: str,
+        args: Any = None,
+        numprocesses: int = 1,
+        warmup_delay: float = 0.0,
+        working_dir: str | None = None,
+        shell: bool = False,
+        shell_args: Any = None,
+        uid: int | str | None = None,
+        max_retry: int = 5,
+        gid: int | str | None = None,
+        send_hup: bool = False,
+        stop_signal: int = signal.SIGTERM,
+        stop_children: bool = False,
+        env: Mapping[str, str] | None = None,
+        graceful_timeout: float = 30.0,
+        prereload_fn: Any = None,
+        rlimits: Mapping[str, Any] | None = None,
+        executable: str | None = None,
+        stdout_stream: Any = None,
+        stderr_stream: Any = None,
+        priority: int = 0,
+        loop: Any = None,
+        singleton: bool = False,
+        use_sockets: bool = False,
+        copy_env: bool = False,
+        copy_path: bool = False,
+        max_age: int = 0,
+        max_age_variance: int = 30,
+        hooks: Mapping[str, Any] | None = None,
+        respawn: bool = True,
+        autostart: bool = True,
+        on_demand: bool = False,
+        virtualenv: str | None = None,
+        stdin_socket: str | None = None,
+        close_child_stdin: bool = True,
+        close_child_stdout: bool = False,
+        close_child_stderr: bool = False,
+        virtualenv_py_ver: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.name, self.cmd, self.args = name, cmd, args
+        self.res_name = name.lower().replace(" ", "_")
+        self.numprocesses = int(numprocesses)
+        self.warmup_delay = float(warmup_delay) if float(warmup_delay) % 1 else int(float(warmup_delay))
+        self.working_dir = working_dir or environ.get_working_dir()
+        self.shell, self.shell_args, self.executable = shell, shell_args, executable
+        self.uid, self.gid, self.rlimits = uid, gid, dict(rlimits or {})
+        self.max_retry, self.respawn, self.autostart, self.on_demand = int(max_retry), respawn, autostart, on_demand
+        self.send_hup, self.stop_signal, self.stop_children = send_hup, int(stop_signal), stop_children
+        self.graceful_timeout = float(graceful_timeout)
+        self.prereload_fn = prereload_fn
+        self.priority, self.singleton, self.use_sockets = priority, singleton, use_sockets
+        self.copy_env, self.copy_path = copy_env, copy_path
+        self.virtualenv, self.virtualenv_py_ver = virtualenv, virtualenv_py_ver
+        self.max_age, self.max_age_variance = int(max_age), int(max_age_variance)
+        self.stdin_socket = stdin_socket
+        self.close_child_stdin = close_child_stdin
+        self.close_child_stdout, self.close_child_stderr = close_child_stdout, close_child_stderr
+        self._loop = loop
+        self._take_extras(options)
+        self._check()
+        self.env: dict[str, str] | None = self._build_env(env)
+        self.stdout_stream_conf = dict(stdout_stream) if stdout_stream else stdout_stream
+        self.stderr_stream_conf = dict(stderr_stream) if stderr_stream else stderr_stream
+        self.stdout_stream = get_stream(self.stdout_stream_conf)
+        self.stderr_stream = get_stream(self.stderr_stream_conf)
+        self.stream_redirector: Any = None
+        self.hooks: dict[str, Any] = {}
+        self.ignore_hook_failure: list[str] = list(ALWAYS_FORGIVEN)
+        if self.env:
+            environ.extend_module_path(self.env)
+        for hook, target in (hooks or {}).items():
+            self._set_hook(hook, target)
+        #: The processes by pid, dead ones included until their end was dealt with.
+        self.processes: dict[int, Any] = {}
+        self.sockets: Any = None
+        self.evpub_socket: Any = None
+        self.arbiter: Any = None
+        self._engine: Engine | None = None
+        self._supervision: Supervision | None = None
+        self._forced_status: str | None = None
+        self._found_wids: dict[int, int] = {}
+        self._cfg: dict[str, Any] | None = None
+
+    # -- construction -------------------------------------------------------------------------------------------
+
+    def _take_extras(self, options: dict[str, Any]) -> None:
+        """Sort the keywords beyond the historical ones into options of ours and free-form ones."""
+        self._options = options
+        backoff = {}
+        for key in ("base", "factor", "cap", "stable", "jitter"):
+            if f"respawn_backoff.{key}" in options:
+                backoff[key] = float(options[f"respawn_backoff.{key}"])
+        self.backoff = Backoff(**backoff)
+        self.reload_overlap = float(options.get("reload_overlap", 1.0))
+        self.hook_timeout = float(options.get("hook_timeout", 60.0))
+        self.circus_env = to_bool(options.get("circus_env", True))
+        self.listen_fds = to_bool(options.get("listen_fds", False))
+        self.login_env = to_bool(options.get("login_env", False))
+
+    def _check(self) -> None:
+        if self.singleton and self.numprocesses not in (0, 1):
+            raise ValueError(f"Cannot have {self.numprocesses} processes with a singleton  watcher")
+        if self.numprocesses == 0 and not self.singleton:
+            logger.warning(
+                "Non-singleton watcher %s with numprocesses=0 won't start any process", self.name
+            )
+        if self.copy_path and not self.copy_env:
+            raise ValueError("copy_env and copy_path must have the same value")
+
+    def _build_env(self, env: Mapping[str, str] | None) -> dict[str, str] | None:
+        if env is None and not self.copy_env and not self.virtualenv:
+            return None
+        built = environ.child_environment(env or {}, copy_env=self.copy_env, copy_path=self.copy_path)
+        if self.virtualenv:
+            self.env = built
+            environ.load_virtualenv(self, py_ver=self.virtualenv_py_ver)
+            return self.env
+        return built
+
+    def _set_hook(self, hook: str, target: Any, *, reload: bool = False) -> None:
+        self.hooks[hook], ignore = load_hook(target, reload=reload)
+        if hook in ALWAYS_FORGIVEN:
+            return
+        if hook in self.ignore_hook_failure:
+            self.ignore_hook_failure.remove(hook)
+        if ignore:
+            self.ignore_hook_failure.append(hook)
+
+    @classmethod
+    def load_from_config(cls, config: Mapping[str, Any]) -> Watcher:
+        """Build a watcher from one entry of ``get_config(...)["watchers"]``; the mapping is left as it was."""
+        options = {key: value for key, value in config.items() if key != "__name__"}
+        if options.get("env") is not None:
+            options["env"] = environ.parse_env_dict(options["env"])
+        watcher = cls(options.pop("name"), options.pop("cmd"), **options)
+        if "__name__" in config:
+            watcher._options["__name__"] = config["__name__"]
+        watcher._cfg = dict(config)
+        return watcher
+
+    def initialize(self, evpub_socket: Any, sockets: Any, arbiter: Any) -> None:
+        """Tell the watcher where it lives: event socket, managed sockets, arbiter. May be called again."""
+        self.evpub_socket, self.sockets, self.arbiter = evpub_socket, sockets, arbiter
+
+    @property
+    def engine(self) -> Engine:
+        """What it shares with other watchers; a watcher used alone makes its own."""
+        if self._engine is None:
+            engine = getattr(self.arbiter, "engine", None)
+            if engine is None:
+                from circus.engine import Engine  # a watcher used alone
+
+                engine = Engine(unwrap_loop(self._loop) if self._loop is not None else current_loop())
+            self._engine = engine
+        return self._engine
+
+    @property
+    def supervision(self) -> Supervision:
+        """The hands that carry out its life cycle."""
+        if self._supervision is None:
+            self._supervision = Supervision(self, self.engine)
+        return self._supervision
+
+    @property
+    def loop(self) -> Any:
+        """The loop it was given, or a Tornado IOLoop on the daemon's loop (for hooks and old programs)."""
+        if self._loop is None and self.arbiter is not None:
+            return self.arbiter.loop
+        return self._loop
+
+    @loop.setter
+    def loop(self, loop: Any) -> None:
+        self._loop = loop
+
+    def __len__(self) -> int:
+        return len(self.processes)
+
+    def __repr__(self) -> str:
+        return f"<circus.Watcher name={self.name} numprocesses={self.numprocesses}>"
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def status(self) -> str:
+        """``stopped``, ``starting``, ``active`` or ``stopping``."""
+        if self._forced_status is not None:
+            return self._forced_status
+        return self._supervision.machine.status if self._supervision is not None else "stopped"
+
+    @property
+    def _status(self) -> str:
+        return self.status()
+
+    @_status.setter
+    def _status(self, value: str) -> None:  # compatibility: tests and old programs assign it
+        self._forced_status = value
+
+    def is_active(self) -> bool:
+        """True when its status is ``active``."""
+        return self.status() == "active"
+
+    def is_stopped(self) -> bool:
+        """True when its status is ``stopped``."""
+        return self.status() == "stopped"
+
+    def is_stopping(self) -> bool:
+        """True when its status is ``stopping``."""
+        return self.status() == "stopping"
+
+    @property
+    def pids(self) -> list[int]:
+        """Pids of its processes, dead ones included until their end was dealt with."""
+        return list(self.processes)
+
+    @property
+    def _nextwid(self) -> int:
+        used = {process.wid for process in self.processes.values()}
+        wid = 1
+        while wid in used:
+            wid += 1
+        return wid
+
+    @property
+    def pending_socket_event(self) -> bool:
+        """True for an on_demand watcher that nobody has asked for yet."""
+        return bool(self.on_demand and not getattr(self.arbiter, "socket_event", False))
+
+    def active_pids(self) -> list[int]:
+        """Pids of the living processes, oldest first, from memory (no look at the process table)."""
+        if self._supervision is None:
+            return self.get_active_pids()
+        return [w.process.pid for w in self._supervision.workers.values() if not w.exited and not w.setting_up]
+
+    def get_active_processes(self) -> list[Any]:
+        """Its processes that are neither dead nor gone."""
+        return [p for p in self.processes.values() if p.status not in (DEAD_OR_ZOMBIE, UNEXISTING)]
+
+    def get_active_pids(self) -> list[int]:
+        """Pids of :meth:`get_active_processes`."""
+        return [p.pid for p in self.processes.values() if p.status not in (DEAD_OR_ZOMBIE, UNEXISTING)]
+
+    # -- verbs --------------------------------------------------------------------------------------------------
+
+    def guard(self, operation: str) -> None:
+        """Refuse an exclusive operation while the daemon is in one that excludes it (decision 1).
+
+        :raises ConflictError: with the text of spec wire.md 3.2.
+        """
+        arbiter = self.arbiter
+        if arbiter is None:
+            return
+        if getattr(arbiter, "_restarting", False):
+            raise ConflictError("arbiter is restarting...")
+        running = getattr(arbiter, "_exclusive_running_command", None)
+        if running is not None:
+            raise ConflictError(f"arbiter is already running {running} command")
+
+    def _future(self, ticket: Ticket) -> Any:
+        return as_future(ticket, self.engine.loop)
+
+    def start(self, cause: str = "start command") -> Any:
+        """Start it, or start the processes that are missing.
+
+        :return: Future of ``{"started": [pids], "kept": [pids]}``.
+        """
+        self.guard("watcher_start")
+        return self._start(cause)
+
+    def _start(self, cause: str = "start") -> Any:
+        return self._future(self.supervision.wish(Wish.START, cause))
+
+    def stop(self, cause: str = "stop command") -> Any:
+        """Stop all its processes and close its streams. :return: Future of None."""
+        self.guard("watcher_stop")
+        return self._stop(cause=cause)
+
+    def _stop(self, close_output_streams: bool = False, cause: str = "stop") -> Any:
+        return self._future(self.supervision.wish(Wish.STOP, cause))
+
+    def restart(self, cause: str = "restart command") -> Any:
+        """Stop, then start. :return: Future of ``{"stopped", "started", "kept"}`` pid lists."""
+        self.guard("watcher_restart")
+        return self._restart(cause)
+
+    def _restart(self, cause: str = "restart") -> Any:
+        return self._future(self.supervision.wish(Wish.RESTART, cause))
+
+    def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload command") -> Any:
+        """Replace its processes; a stopped watcher is started.
+
+        :param graceful: new processes first, the old ones end when the new have proved themselves (or HUP with
+            ``send_hup``); False means restart.
+        :param sequential: one process after the other.
+        :return: Future of ``{"stopped", "started", "kept"}`` pid lists.
+        """
+        self.guard("watcher_reload")
+        return self._reload(graceful, sequential, cause)
+
+    def _reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload") -> Any:
+        if self.prereload_fn is not None:
+            self.prereload_fn(self)
+        if graceful:
+            return self._future(self.supervision.wish(Wish.RELOAD, cause, sequential=sequential))
+        if sequential:
+            logger.warning("with graceful=False, sequential=True is ignored")
+        return self._restart(cause)
+
+    def incr(self, nb: int = 1, cause: str = "incr command") -> Any:
+        """Have ``nb`` more processes. :return: Future of the new number."""
+        self.guard("watcher_incr")
+        return self._resize(self.numprocesses + nb, cause)
+
+    def decr(self, nb: int = 1, cause: str = "decr command") -> Any:
+        """Have ``nb`` fewer processes, never less than none. :return: Future of the new number."""
+        self.guard("watcher_decr")
+        return self._resize(self.numprocesses - nb, cause)
+
+    def set_numprocesses(self, np: int, cause: str = "set command") -> Any:
+        """Have ``np`` processes.
+
+        :raises ValueError: for more than one process of a singleton.
+        :return: Future of the new number.
+        """
+        return self._resize(np, cause)
+
+    def _resize(self, wanted: int, cause: str) -> Any:
+        wanted = max(0, int(wanted))
+        if self.singleton and wanted > 1:
+            raise ValueError("Singleton watcher has a single process")
+        self.numprocesses = wanted
+        return self._future(self.supervision.wish(Wish.RESIZE, cause))
+
+    def kill_workers(
+        self, pids: Any = None, signum: int | None = None, graceful_timeout: float | None = None, cause: str = "kill command"
+    ) -> Any:
+        """End processes and have them replaced.
+
+        :param pids: which; None for all.
+        :param signum: stop signal; None for the watcher's.
+        :param graceful_timeout: seconds until SIGKILL; None for the watcher's.
+        :return: Future, done when they are gone.
+        """
+        wanted = None if pids is None else {int(pid) for pid in pids}
+        return self._future(
+            self.supervision.wish(Wish.KILL, cause, pids=wanted, signum=signum, graceful_timeout=graceful_timeout)
+        )
+
+    def kill_process(self, process: Any, stop_signal: int | None = None, graceful_timeout: float | None = None) -> Any:
+        """End one process. :return: Future, done when it is gone."""
+        return self.kill_workers([process.pid], stop_signal, graceful_timeout)
+
+    def kill_processes(self, stop_signal: int | None = None, graceful_timeout: float | None = None) -> Any:
+        """End all processes. :return: Future, done when they are gone."""
+        return self.kill_workers(None, stop_signal, graceful_timeout)
+
+    def hurry(self) -> None:
+        """Grace is over: SIGKILL to everything that is being stopped."""
+        if self._supervision is not None:
+            self._supervision.feed(steps.Hurried())
+
+    def manage_processes(self) -> Any:
+        """Compare what is wanted with what is there. :return: Future, done when they agree."""
+        return self._future(self.supervision.wish(Wish.RESIZE, "check"))
+
+    reap_and_manage_processes = manage_processes
+
+    def reap_processes(self) -> None:
+        """Collect its processes that have ended, now instead of when the kernel tells."""
+        for pid in list(self.processes):
+            self.reap_process(pid)
+
+    def reap_process(self, pid: int, status: int | None = None) -> None:
+        """Collect one process if it has ended."""
+        self.engine.reaper.poll(pid)
+
+    def check(self) -> None:
+        """The periodic look: nothing to do unless an option was changed behind the life cycle's back."""
+        if self._supervision is not None and self._forced_status is None:
+            self._supervision.feed(steps.Checked())
+
+    def spawn_processes(self) -> Any:
+        """Start the processes that are missing."""
+        return self.manage_processes()
+
+    def make_process(self, wid: int) -> Any:
+        """Start one process with worker id ``wid`` and return its record.
+
+        :raises OSError: ValueError: when it cannot be started.
+        """
+        process = self._process_class(
+            self.name,
+            wid,
+            self.cmd,
+            args=self.args,
+            working_dir=self.working_dir,
+            shell=self.shell,
+            uid=self.uid,
+            gid=self.gid,
+            env=self.env,
+            rlimits=self.rlimits,
+            executable=self.executable,
+            use_fds=self.use_sockets,
+            watcher=self,
+            spawn=False,
+            pipe_stdout=self.stdout_stream is not None,
+            pipe_stderr=self.stderr_stream is not None,
+            close_child_stdin=self.close_child_stdin,
+            close_child_stdout=self.close_child_stdout,
+            close_child_stderr=self.close_child_stderr,
+        )
+        process.spawn()
+        return process
+
+    # -- signals ------------------------------------------------------------------------------------------------
+
+    def send_signal(self, pid: int, signum: int) -> None:
+        """Send ``signum`` to the process ``pid`` of this watcher, hooks included; an unknown pid is only logged."""
+        process = self.processes.get(pid)
+        if process is None:
+            logger.debug("process %s does not exist", pid)
+            return
+        if self.call_hook("before_signal", pid=pid, signum=signum) or signum == signal.SIGKILL:
+            process.send_signal(signum)
+        else:
+            logger.debug("before_signal hook vetoed signal %s to %s", signum, pid)
+        self.call_hook("after_signal", pid=pid, signum=signum)
+
+    def send_signal_process(self, process: Any, signum: int, recursive: bool = False) -> None:
+        """Send ``signum`` to a process and then to its children (all descendants with ``recursive``)."""
+        children = process.children(recursive=recursive)
+        self.send_signal(process.pid, signum)
+        for child in children:
+            with contextlib.suppress(Exception):
+                process.send_signal_child(child, signum)
+
+    def send_signal_child(self, pid: int, child_id: int, signum: int) -> None:
+        """Send ``signum`` to one direct child of the process ``pid``.
+
+        :raises KeyError: unknown pid. :raises NoSuchProcess: (psutil) not a child of it.
+        """
+        self.processes[pid].send_signal_child(int(child_id), signum)
+
+    def send_signal_children(self, pid: int, signum: int, recursive: bool = False) -> None:
+        """Send ``signum`` to the children (or all descendants) of the process ``pid``; KeyError when unknown."""
+        self.processes[int(pid)].send_signal_children(signum, recursive)
+
+    # -- events, hooks, streams ---------------------------------------------------------------------------------
+
+    def notify_event(self, topic: str, msg: Mapping[str, Any]) -> None:
+        """Publish ``watcher.<res_name>.<topic>`` with ``msg`` as JSON; silent when there is nowhere to publish."""
+        target = self.evpub_socket
+        if target is not None and not target.closed:
+            frames = [f"watcher.{self.res_name}.{topic}".encode(), json.dumps(msg).encode()]
+            target.send_multipart(frames)
+
+    def report_hook(self, name: str, error: BaseException | None) -> None:
+        """Publish that a hook answered or failed."""
+        if error is None:
+            self.notify_event("hook_success", {"name": name, "time": time.time()})
+        else:
+            self.notify_event("hook_failure", {"name": name, "time": time.time(), "error": str(error)})
+
+    def call_hook(self, hook_name: str, **kwargs: Any) -> bool:
+        """Call a hook here and now and publish its outcome; True when there is none.
+
+        The life cycle asks its hooks off the loop (:mod:`circus.hooks`); this is for signals sent directly, and for
+        old programs.
+        """
+        function = self.hooks.get(hook_name)
+        if function is None:
+            return True
+        from circus.model.hooktable import HOOKS
+
+        result: Any = None
+        failure: Exception | None = None
+        try:
+            result = function(watcher=self, arbiter=self.arbiter, hook_name=hook_name, **kwargs)
+        except Exception as error:  # foreign code: its failure is an answer, judged by the table
+            failure = error
+            logger.exception(f"Hook {hook_name!r} failed")
+        self.report_hook(hook_name, failure)
+        spec = HOOKS.get(hook_name)
+        if failure is not None:
+            return spec.go(None, True, hook_name in self.ignore_hook_failure) if spec else False
+        return bool(result)
+
+    def open_streams(self) -> None:
+        """Open its output streams and the redirector that fills them."""
+        if self.stdout_stream is None and self.stderr_stream is None:
+            return
+        for stream in (self.stdout_stream, self.stderr_stream):
+            if hasattr(stream, "open"):
+                stream.open()
+        if self.stream_redirector is None:
+            self.stream_redirector = self._redirector_class(
+                self.stdout_stream, self.stderr_stream, loop=self.engine.loop
+            )
+            self.stream_redirector.start()
+
+    def close_streams(self) -> None:
+        """Close them; the redirector lets go of all pipes."""
+        redirector, self.stream_redirector = self.stream_redirector, None
+        if redirector is not None:
+            redirector.stop()
+        for stream in (self.stdout_stream, self.stderr_stream):
+            if hasattr(stream, "close"):
+                stream.close()
+
+    def reopen_streams(self) -> None:
+        """Open its log files again by name (after logrotate)."""
+        for stream in (self.stdout_stream, self.stderr_stream):
+            if hasattr(stream, "reopen"):
+                stream.reopen()
+
+    # -- sockets ------------------------------------------------------------------------------------------------
+
+    def _get_sockets_fds(self) -> dict[str, int]:
+        return {name: sock.fileno() for name, sock in (self.sockets or {}).items()}
+
+    def _get_stdin_socket_fd(self) -> int | None:
+        if self.stdin_socket is None:
+            return None
+        fds = self._get_sockets_fds()
+        name = self.stdin_socket.lower()
+        if name not in fds:
+            raise ValueError(f"stdin_socket {self.stdin_socket!r} does not exist")
+        return fds[name]
+
+    # -- statistics ---------------------------------------------------------------------------------------------
+
+    def info(self, extended: bool = False) -> dict[int, Any]:
+        """What :meth:`process_info` tells, for all its processes by pid."""
+        processes = list(self.processes.values())
+        if self._supervision is None:
+            return {process.pid: self._extend(process.info(), process.pid, extended) for process in processes}
+        facts = self.engine.sampler.infos([process.pid for process in processes])
+        return {
+            process.pid: self._extend(process.complete_info(facts.get(process.pid)), process.pid, extended)
+            for process in processes
+        }
+
+    def process_info(self, pid: int | str, extended: bool = False) -> Any:
+        """Facts about one process (spec wire.md 5.6); KeyError when it is not one of ours."""
+        process = self.processes[int(pid)]
+        return self._extend(process.info(), process.pid, extended)
+
+    def _extend(self, info: Any, pid: int, extended: bool) -> Any:
+        hook = self.hooks.get("extended_stats") if extended else None
+        if hook is not None and isinstance(info, dict):
+            try:
+                hook(watcher=self, arbiter=self.arbiter, hook_name="extended_stats", pid=pid, stats=info)
+            except Exception:  # a hook must not spoil the figures it was to extend
+                logger.exception("Hook 'extended_stats' failed")
+        return info
+
+    # -- options ------------------------------------------------------------------------------------------------
+
+    @property
+    def optnames(self) -> tuple[str, ...]:
+        """Names of the options that ``options`` reports: those of the table and the free-form ones."""
+        return tuple(option.name for option in WATCHER if option.reported and not option.family) + tuple(self._options)
+
+    def get_option(self, name: str) -> Any:
+        """The value of one reported option; KeyError when there is none of that name."""
+        if name in self._options:
+            return self._options[name]
+        if name in self.optnames:
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def options(self, *args: Any) -> list[tuple[str, Any]]:
+        """All reported options as sorted (name, value) pairs."""
+        return [(name, self.get_option(name)) for name in sorted(self.optnames)]
+
+    def set_opt(self, key: str, val: Any) -> int:
+        """Change one option and publish ``updated``.
+
+        :return: what has to follow: -1 nothing, 0 a look at the processes, 1 a graceful reload.
+        :raises ValueError: for a value that cannot be.
+        """
+        self.guard("watcher_set_opt")
+        action = self._apply(key, val)
+        self.notify_event("updated", {"time": time.time(), "option": key})
+        return action
+
+    def set_options(self, options: Mapping[str, Any], cause: str = "set command") -> Any:
+        """Change several options at once: all are checked first, then applied, then one action follows.
+
+        :return: Future, done when that action is.
+        :raises MessageError: ValueError: when one of them is refused; then none was changed.
+        """
+        self.guard("watcher_set_opt")
+        for key, value in options.items():
+            self._coerce(key, value)
+        action = max((self.set_opt(key, value) for key, value in options.items()), default=-1)
+        return self._do_action(action, cause)
+
+    def do_action(self, num: int) -> Any:
+        """Carry out what :meth:`set_opt` asked for. :return: Future."""
+        self.guard("watcher_do_action")
+        return self._do_action(num, "set command")
+
+    def _do_action(self, num: int, cause: str) -> Any:
+        if num > 0 and not self.is_stopped():
+            return self._reload(cause=cause)
+        return self._future(self.supervision.wish(Wish.RESIZE, cause))
+
+    def _coerce(self, key: str, val: Any) -> Any:
+        """The value as it will be kept; raises for one that cannot be."""
+        if key in ("numprocesses", "max_retry", "max_age", "max_age_variance", "priority"):
+            val = int(val)
+            if key == "numprocesses":
+                if self.singleton and val > 1:
+                    raise ValueError("Singleton watcher has a single process")
+                val = max(0, val)
+        elif key in ("warmup_delay", "graceful_timeout"):
+            val = float(val)
+        elif key == "stop_signal":
+            val = to_signum(val)
+        elif key == "uid" and val is not None:
+            val = to_uid(val)
+        elif key == "gid" and val is not None:
+            val = to_gid(val)
+        elif key.startswith("hooks."):
+            load_hook(val)
+        elif key in _BOOLEANS:
+            val = to_bool(val)
+        return val
+
+    def _apply(self, key: str, val: Any) -> int:
+        if key in self._options and WATCHER.find(key) is None:
+            self._options[key] = val
+            return -1
+        val = self._coerce(key, val)
+        head, dot, rest = key.partition(".")
+        if head in ("stdout_stream", "stderr_stream"):
+            return self._set_stream(head, {**(getattr(self, head + "_conf") or {}), rest: val} if dot else dict(val))
+        if head == "hooks":
+            for hook, target in ({rest: val} if dot else val).items():
+                self._set_hook(hook, target, reload=True)
+            return 0
+        if key.startswith("rlimit_"):
+            self.rlimits[key[len("rlimit_"):]] = val
+            return 1
+        option = WATCHER.find(key)
+        if option is None:
+            raise MessageError(f"unknown key {key!r}")
+        if key == "env":
+            self.env = dict(val)
+        elif option.family:
+            self._options[key] = val
+            self._take_extras(self._options)
+        else:
+            if key in self._options:
+                self._options[key] = val
+            setattr(self, key, val)
+            if key in ("copy_env", "copy_path"):
+                self.env = self._build_env(self.env)
+            elif key in _OWN_EXTRAS:
+                self._options[key] = val
+                self._take_extras(self._options)
+        return {OnChange.NOTHING: -1, OnChange.RECONCILE: 0, OnChange.STREAM: 0}.get(option.on_change, 1)
+
+    def _set_stream(self, which: str, conf: dict[str, Any]) -> int:
+        """Swap one output stream; processes that have a pipe go on, others must be replaced to get one."""
+        if "class" not in conf and "filename" not in conf and "stream" not in conf:
+            conf["class"] = "FileStream"
+        for number in ("max_bytes", "backup_count"):
+            if isinstance(conf.get(number), str):
+                conf[number] = int(conf[number])
+        before = getattr(self, which)
+        stream = get_stream(conf)
+        setattr(self, which + "_conf", conf)
+        setattr(self, which, stream)
+        if before is None:
+            if not self.is_stopped():
+                self._reopen_redirector()
+            return 1
+        if self.stream_redirector is not None:
+            self.stream_redirector.change_stream(which[: len("stdout")], stream)
+        if hasattr(before, "close"):
+            before.close()
+        return 0
+
+    def _reopen_redirector(self) -> None:
+        """A stream was configured where there was none: processes to come will have a pipe."""
+        if self.stream_redirector is None:
+            self.open_streams()
+            return
+        for name, stream in (("stdout", self.stdout_stream), ("stderr", self.stderr_stream)):
+            if stream is not None:
+                self.stream_redirector.change_stream(name, stream)
+
+
+_BOOLEANS = frozenset({
+    "send_hup", "stop_children", "shell", "copy_env", "copy_path", "respawn", "singleton", "autostart", "on_demand",
+    "use_sockets", "close_child_stdin", "close_child_stdout", "close_child_stderr",
+})
+_OWN_EXTRAS = frozenset({"reload_overlap", "hook_timeout", "circus_env", "listen_fds", "login_env"})

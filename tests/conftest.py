@@ -1,0 +1,36 @@
+"""What holds for all tests: where helpers are found, and that tests with real processes leave nothing behind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+if str(TESTS) not in sys.path:
+    sys.path.insert(0, str(TESTS))
+
+from harness.leaks import Snapshot, assert_nothing_left  # noqa: E402 - found only from here on
+from harness.processes import adopt_orphans  # noqa: E402
+
+#: Directories whose tests run real processes.
+CHECKED = ("integration", "e2e", "compat")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    adopt_orphans()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test with real processes: no process, descriptor, listener or thread that was not there before."""
+    kind = request.path.relative_to(TESTS).parts[0]
+    if kind not in CHECKED:
+        yield
+        return
+    directory: Path = request.getfixturevalue("tmp_path")
+    before = Snapshot.take()
+    yield
+    assert_nothing_left(before, directory)

@@ -1,0 +1,23 @@
+"""Where the tests' files are, and command lines for the programs in tests/children."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+ROOT = TESTS.parent
+CHILDREN = TESTS / "children"
+
+
+def child_command(name: str, *arguments: object, python: str = sys.executable) -> str:
+    """The command line, quoted for an ini file's ``cmd``, of a program in tests/children.
+
+    :param name: the file's name without ``.py``.
+    :param arguments: turned to text.
+    :param python: the interpreter; isolated and without site packages, for a fast start.
+    """
+    program = CHILDREN / f"{name}.py"
+    assert program.is_file(), f"no such child: {program}"
+    return shlex.join([python, "-S", "-E", "-B", str(program), *map(str, arguments)])

@@ -1,0 +1,612 @@
+"""The life cycle as a dialogue: facts in, instructions out; no process, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from circus.exc import SpawnError, Superseded
+from circus.model import steps
+from circus.model.lifecycle import Lifecycle
+from circus.model.pacing import Backoff
+from circus.model.steps import Wish
+
+
+@dataclass
+class Rules:
+    name: str = "web"
+    numprocesses: int = 1
+    warmup_delay: float = 0.0
+    graceful_timeout: float = 30.0
+    stop_signal: int = 15
+    max_retry: int = 5
+    max_age: int = 0
+    max_age_variance: int = 0
+    respawn: bool = True
+    singleton: bool = False
+    on_demand: bool = False
+    send_hup: bool = False
+    reload_overlap: float = 1.0
+    backoff: Backoff = Backoff(jitter=0.0)
+    hooks: dict[str, Any] = field(default_factory=dict)
+
+
+class Play:
+    """A watcher's world: carries out instructions in memory, and remembers what was done."""
+
+    def __init__(self, **rules: Any) -> None:
+        self.rules = Rules(**rules)
+        self.machine = Lifecycle(self.rules, rand=lambda: 0.0)
+        self.now = 100.0
+        self.events: list[str] = []
+        self.payloads: list[tuple[str, dict[str, Any]]] = []
+        self.settled: dict[Any, Any] = {}
+        self.timers: list[tuple[float, int]] = []
+        self.asked: list[steps.AskHook] = []
+        self.living: dict[int, int] = {}
+        self.signals: list[tuple[int, int]] = []
+        self.streams: list[bool] = []
+        self.next_pid = 1000
+        self.broken = ""
+        self.dies_of = {15, 9}
+        self.logged: list[str] = []
+        self.pending: list[steps.Spawn] = []
+        self.lazy = False
+
+    def feed(self, fact: steps.Fact) -> None:
+        todo = [fact]
+        while todo:
+            out = self.machine.handle(todo.pop(0), self.now)
+            self.machine.check()
+            for step in out:
+                todo += self._carry(step)
+
+    def _carry(self, step: Any) -> list[steps.Fact]:
+        match step:
+            case steps.Spawn():
+                if self.lazy:
+                    self.pending.append(step)
+                    return []
+                return [self._spawn(step)]
+            case steps.CancelSpawn(sid):
+                self.pending = [spawn for spawn in self.pending if spawn.sid != sid]
+            case steps.Emit(event, payload):
+                self.events.append(event)
+                self.payloads.append((event, dict(payload)))
+            case steps.Announce():
+                self.events.append("kill")
+            case steps.Signal(sid, signum):
+                self.signals.append((sid, signum))
+                if signum in self.dies_of and sid in self.living:
+                    del self.living[sid]
+                    return [steps.Exited(sid, -signum)]
+            case steps.WakeAt(token, when):
+                self.timers.append((when, token))
+            case steps.AskHook():
+                self.asked.append(step)
+            case steps.Settle(ticket, result, error):
+                assert ticket not in self.settled, f"{ticket} was answered twice"
+                self.settled[ticket] = error or result
+            case steps.Streams(is_open):
+                self.streams.append(is_open)
+            case steps.Say(_, text):
+                self.logged.append(text)
+        return []
+
+    def _spawn(self, step: steps.Spawn) -> steps.Fact:
+        if self.broken:
+            return steps.SpawnFailed(step.sid, self.broken)
+        self.next_pid += 1
+        self.living[step.sid] = self.next_pid
+        return steps.Started(step.sid, self.next_pid, self.now)
+
+    def want(self, wish: Wish, ticket: Any = None, **params: Any) -> None:
+        self.feed(steps.Wanted(wish, ticket or wish.value, "test", params))
+
+    def advance(self, seconds: float) -> None:
+        end = self.now + seconds
+        while True:
+            due = sorted(timer for timer in self.timers if timer[0] <= end)
+            if not due:
+                break
+            self.timers.remove(due[0])
+            self.now = max(self.now, due[0][0])
+            self.feed(steps.Woke(due[0][1]))
+        self.now = end
+
+    def die(self, sid: int | None = None, code: int = 1) -> None:
+        sid = min(self.living) if sid is None else sid
+        del self.living[sid]
+        self.feed(steps.Exited(sid, code))
+
+    def answer(self, go: bool = True) -> str:
+        call = self.asked.pop(0)
+        self.feed(steps.Answered(call.token, go))
+        return call.hook
+
+    def wids(self) -> list[int]:
+        return sorted(self.machine.slots[sid].wid for sid in self.living)
+
+
+def started(**rules: Any) -> Play:
+    play = Play(**rules)
+    play.want(Wish.START)
+    play.events.clear()
+    play.settled.clear()
+    return play
+
+
+# -- start and stop -----------------------------------------------------------------------------------------------
+
+
+def test_start_publishes_spawns_then_start() -> None:
+    play = Play(numprocesses=2)
+    play.want(Wish.START)
+    assert play.events == ["spawn", "spawn", "start"]
+    assert play.settled == {"start": {"started": [1001, 1002], "kept": []}}
+    assert play.machine.status == "active"
+    assert play.streams == [True]
+
+
+def test_stop_publishes_kills_reaps_stop() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.STOP)
+    assert play.events == ["kill", "kill", "reap", "reap", "stop"]
+    assert play.settled == {"stop": None}
+    assert play.machine.status == "stopped"
+    assert play.streams == [True, False]
+
+
+def test_stop_of_a_stopped_watcher_is_silent() -> None:
+    play = Play()
+    play.want(Wish.STOP)
+    assert (play.events, play.settled) == ([], {"stop": None})
+
+
+def test_start_of_an_active_watcher_keeps_its_processes() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.START)
+    assert play.settled == {"start": {"started": [], "kept": [1001, 1002]}}
+    assert play.events == []
+
+
+def test_start_with_no_process_wanted_ends_stopped() -> None:
+    play = Play(numprocesses=0)
+    play.want(Wish.START)
+    assert play.machine.status == "stopped"
+    assert play.events == ["stop"]
+
+
+def test_restart_is_stop_then_start_and_keeps_the_streams_open() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.RESTART)
+    assert play.events == ["kill", "kill", "reap", "reap", "stop", "spawn", "spawn", "start"]
+    assert play.settled == {"restart": {"stopped": [1001, 1002], "started": [1003, 1004], "kept": []}}
+    assert False not in play.streams
+
+
+def test_a_stubborn_process_is_killed_when_grace_is_over() -> None:
+    play = started(graceful_timeout=2.0)
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    assert play.machine.status == "stopping"
+    play.advance(1.9)
+    assert play.events == ["kill"]
+    play.advance(0.2)
+    assert play.events == ["kill", "kill", "reap", "stop"]
+    assert play.payloads[-2][1]["exit_code"] == -9
+
+
+def test_a_process_that_survives_sigkill_is_given_up_at_last() -> None:
+    play = started(graceful_timeout=1.0)
+    play.dies_of = set()
+    play.want(Wish.STOP)
+    play.advance(12.0)
+    assert play.settled == {"stop": None}
+    assert "does not die of SIGKILL" in " ".join(play.logged)
+
+
+def test_grace_of_zero_kills_at_once() -> None:
+    play = started(graceful_timeout=0)
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    assert play.events == ["kill", "kill", "reap", "stop"]
+
+
+def test_hurry_cuts_the_grace_short() -> None:
+    play = started(numprocesses=3, graceful_timeout=600)
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    play.feed(steps.Hurried())
+    assert play.settled == {"stop": None}
+
+
+def test_a_tree_that_lingers_is_waited_for_and_killed_at_last() -> None:
+    play = started(graceful_timeout=5)
+    play.dies_of = set()
+    play.want(Wish.STOP)
+    sid = next(iter(play.living))
+    play.living.clear()
+    play.feed(steps.Exited(sid, -15, leftovers=True))
+    assert play.events == ["kill", "reap"]
+    assert play.machine.status == "stopping"
+    play.advance(5.1)
+    assert play.signals[-1] == (sid, 9)
+    play.feed(steps.TreeGone(sid))
+    assert play.events == ["kill", "reap", "kill", "stop"]
+
+
+# -- warm-up, numbers -----------------------------------------------------------------------------------------------
+
+
+def test_warmup_spaces_the_spawns_and_follows_the_last() -> None:
+    play = Play(numprocesses=2, warmup_delay=1.0)
+    play.want(Wish.START)
+    assert play.events == ["spawn"]
+    play.advance(1.0)
+    assert play.events == ["spawn", "spawn"]
+    assert play.machine.status == "starting"
+    play.advance(1.0)
+    assert play.events == ["spawn", "spawn", "start"]
+
+
+def test_incr_spawns_and_decr_retires_the_oldest() -> None:
+    play = started(numprocesses=1)
+    play.advance(1)
+    play.rules.numprocesses = 2
+    play.want(Wish.RESIZE, "up")
+    assert play.settled == {"up": 2}
+    play.rules.numprocesses = 1
+    play.want(Wish.RESIZE, "down")
+    assert play.settled == {"up": 2, "down": 1}
+    assert play.events == ["spawn", "kill", "reap"]
+    assert list(play.living.values()) == [1002]
+
+
+def test_resize_of_a_stopped_watcher_spawns_nothing() -> None:
+    play = Play()
+    play.rules.numprocesses = 5
+    play.want(Wish.RESIZE)
+    assert play.settled == {"resize": 5}
+    assert play.events == []
+
+
+def test_worker_ids_are_the_lowest_free() -> None:
+    play = started(numprocesses=3)
+    play.advance(10)
+    first, second, third = sorted(play.living)
+    play.die(second)
+    assert play.wids() == [1, 2, 3]
+    play.rules.numprocesses = 1
+    play.want(Wish.RESIZE)
+    play.rules.numprocesses = 3
+    play.want(Wish.RESIZE, "again")
+    assert play.wids() == [1, 2, 3]
+
+
+# -- deaths ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_lived_is_replaced_at_once() -> None:
+    play = started()
+    play.advance(5)
+    play.die(code=-11)
+    assert play.events == ["reap", "spawn"]
+    reap = dict(play.payloads)["reap"]
+    assert (reap["exit_code"], reap["expected"], reap["wid"]) == (-11, False, 1)
+    assert reap["cause"] == "killed by SIGSEGV"
+    assert "SIGSEGV" in play.payloads[-1][1]["cause"]
+
+
+def test_a_worker_that_dies_young_is_held_back_longer_each_time() -> None:
+    play = started()
+    waits = []
+    for _ in range(12):
+        play.die()
+        before = play.now
+        while not play.living:
+            play.advance(0.05)
+        waits.append(round(play.now - before, 1))
+    assert waits[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert waits[-1] == pytest.approx(30.0, abs=0.1)
+    play.advance(1.0)
+    play.die()
+    assert play.living, "a stable run resets the back-off"
+
+
+def test_it_cannot_spin_however_often_it_dies() -> None:
+    play = started()
+    spawned = 0
+    for _ in range(600):  # one minute in steps of 0.1 s
+        if play.living:
+            play.die()
+            spawned += 1
+        play.advance(0.1)
+    assert spawned < 15
+
+
+def test_without_respawn_the_last_death_stops_the_watcher() -> None:
+    play = started(numprocesses=2, respawn=False)
+    play.die(code=0)
+    assert play.machine.status == "active"
+    play.die(code=0)
+    assert play.events == ["reap", "reap", "stop"]
+    assert play.machine.status == "stopped"
+
+
+def test_start_fills_up_a_watcher_without_respawn() -> None:
+    play = started(numprocesses=2, respawn=False)
+    play.die()
+    play.want(Wish.START)
+    assert play.settled == {"start": {"started": [1003], "kept": [1002]}}
+
+
+def test_an_on_demand_watcher_goes_idle_without_a_stop_event() -> None:
+    play = started(on_demand=True)
+    play.advance(5)
+    play.die(code=0)
+    assert play.events == ["reap"]
+    assert play.machine.status == "stopped"
+    assert play.streams == [True, False]
+
+
+def test_kill_ends_and_replaces() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.KILL, pids={1001})
+    assert play.events == ["kill", "reap", "spawn"]
+    assert play.settled == {"kill": None}
+    assert dict(play.payloads)["reap"]["expected"] is True
+
+
+def test_kill_of_an_unknown_pid_is_done_at_once() -> None:
+    play = started()
+    play.want(Wish.KILL, pids={4711})
+    assert (play.settled, play.events) == ({"kill": None}, [])
+
+
+# -- failing to start -------------------------------------------------------------------------------------------------
+
+
+def test_after_max_retry_failures_the_watcher_gives_up() -> None:
+    play = Play(max_retry=3)
+    play.broken = "[Errno 2] No such file or directory: 'nope'"
+    play.want(Wish.START)
+    play.advance(60)
+    assert play.events == ["stop"]
+    assert isinstance(play.settled["start"], SpawnError)
+    assert sum("error in 'web'" in line for line in play.logged) == 3
+    assert play.machine.status == "stopped"
+
+
+def test_with_max_retry_minus_one_it_tries_for_ever_but_slowly() -> None:
+    play = Play(max_retry=-1)
+    play.broken = "no"
+    play.want(Wish.START)
+    play.advance(300)
+    assert play.machine.status == "starting"
+    assert len(play.logged) < 25
+    play.broken = ""
+    play.advance(31)
+    assert play.machine.status == "active"
+
+
+def test_stop_overtakes_a_start_that_cannot_succeed() -> None:
+    play = Play(max_retry=-1)
+    play.broken = "no"
+    play.want(Wish.START)
+    play.want(Wish.STOP)
+    assert isinstance(play.settled["start"], Superseded)
+    assert "stop" in str(play.settled["start"])
+    assert play.settled["stop"] is None
+
+
+# -- wishes meet ------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_cancels_spawns_that_did_not_happen_yet() -> None:
+    play = Play(numprocesses=50)
+    play.lazy = True
+    play.want(Wish.START)
+    play.want(Wish.STOP)
+    assert play.pending == []
+    assert play.machine.status == "stopped"
+
+
+def test_two_equal_restarts_join() -> None:
+    play = started()
+    play.dies_of = set()
+    play.want(Wish.RESTART, "one")
+    play.want(Wish.RESTART, "two")
+    play.die()
+    assert play.settled["one"] == play.settled["two"]
+    assert play.events.count("start") == 1
+
+
+def test_start_during_stop_starts_again_afterwards() -> None:
+    play = started()
+    play.dies_of = set()
+    play.want(Wish.STOP)
+    play.want(Wish.START)
+    assert isinstance(play.settled["stop"], Superseded)
+    play.die()
+    assert play.events == ["kill", "reap", "stop", "spawn", "start"]
+    assert play.settled["start"]["started"] == [1002]
+
+
+def test_stop_during_restart_drops_the_second_half() -> None:
+    play = started()
+    play.dies_of = set()
+    play.want(Wish.RESTART)
+    play.want(Wish.STOP)
+    play.die()
+    assert play.machine.status == "stopped"
+    assert isinstance(play.settled["restart"], Superseded)
+    assert play.settled["stop"] is None
+
+
+# -- reload -----------------------------------------------------------------------------------------------------------
+
+
+def test_graceful_reload_brings_up_the_new_before_the_old_go() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.RELOAD)
+    assert play.events == ["spawn", "spawn"]
+    assert play.wids() == [1, 2, 3, 4]
+    play.advance(1.0)
+    assert play.events == ["spawn", "spawn", "kill", "kill", "reap", "reap", "reload"]
+    assert play.settled == {"reload": {"stopped": [1001, 1002], "started": [1003, 1004], "kept": []}}
+    assert play.wids() == [3, 4]
+    play.want(Wish.RELOAD, "again")
+    play.advance(1.0)
+    assert play.wids() == [1, 2]
+
+
+def test_reload_is_called_off_when_a_new_worker_dies_on_trial() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.RELOAD)
+    play.die(max(play.living))
+    assert sorted(play.living.values()) == [1001, 1002]
+    assert isinstance(play.settled["reload"], SpawnError)
+    assert "reload" not in play.events
+    play.advance(10)
+    assert sorted(play.living.values()) == [1001, 1002]
+
+
+def test_reload_with_a_program_that_is_gone_keeps_the_old_workers() -> None:
+    play = started(numprocesses=2, max_retry=2)
+    play.broken = "gone"
+    play.want(Wish.RELOAD)
+    play.advance(10)
+    assert sorted(play.living.values()) == [1001, 1002]
+    assert isinstance(play.settled["reload"], SpawnError)
+    assert play.machine.status == "active"
+
+
+def test_sequential_reload_goes_one_by_one() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.RELOAD, sequential=True)
+    assert play.events == ["kill", "reap", "spawn", "kill", "reap", "spawn", "reload"]
+
+
+def test_sequential_reload_stops_when_a_new_worker_dies() -> None:
+    play = started(numprocesses=2, warmup_delay=0.0)
+    play.dies_of = set()
+    play.want(Wish.RELOAD, sequential=True)
+    first = min(play.living)
+    play.dies_of = {15}
+    play.rules.warmup_delay = 1.0
+    play.die(first, code=-15)
+    play.die(max(play.living))
+    assert isinstance(play.settled["reload"], SpawnError)
+    assert 1002 in play.living.values()
+
+
+def test_reload_with_send_hup_signals_and_keeps() -> None:
+    play = started(numprocesses=2, send_hup=True)
+    play.want(Wish.RELOAD)
+    assert [signum for _, signum in play.signals] == [1, 1]
+    assert play.events == ["reload"]
+    assert play.settled["reload"]["kept"] == [1001, 1002]
+
+
+def test_a_singleton_never_runs_twice_during_a_reload() -> None:
+    play = started(singleton=True)
+    play.want(Wish.RELOAD)
+    assert play.events == ["kill", "reap", "spawn", "reload"]
+
+
+def test_reload_of_a_stopped_watcher_starts_it() -> None:
+    play = Play()
+    play.want(Wish.RELOAD)
+    assert play.events == ["spawn", "start", "reload"]
+
+
+# -- max_age ----------------------------------------------------------------------------------------------------------
+
+
+def test_max_age_replaces_before_it_kills() -> None:
+    play = started(max_age=10)
+    play.advance(10)
+    assert play.events == ["spawn"]
+    play.advance(1)
+    assert play.events == ["spawn", "kill", "reap"]
+    assert len(play.living) == 1
+
+
+# -- hooks ------------------------------------------------------------------------------------------------------------
+
+
+def test_hooks_are_asked_in_the_recorded_order() -> None:
+    names = ("before_start", "before_spawn", "after_spawn", "after_start", "before_stop", "before_signal",
+             "after_signal", "before_reap", "after_reap", "after_stop")
+    play = Play(hooks=dict.fromkeys(names))
+    play.want(Wish.START)
+    assert [play.answer() for _ in range(4)] == ["before_start", "before_spawn", "after_spawn", "after_start"]
+    assert play.events == ["spawn", "start"]
+    play.want(Wish.STOP)
+    seen = []
+    while play.asked:
+        seen.append(play.answer())
+    assert seen == ["before_stop", "before_signal", "after_signal", "before_reap", "after_reap", "after_stop"]
+    assert play.events == ["spawn", "start", "kill", "reap", "stop"]
+    assert play.settled["stop"] is None
+
+
+def test_before_start_refused_leaves_it_stopped_without_an_event() -> None:
+    play = Play(hooks={"before_start": None})
+    play.want(Wish.START)
+    assert play.machine.status == "stopped"
+    play.answer(go=False)
+    assert (play.events, play.settled) == ([], {"start": {"started": [], "kept": []}})
+
+
+def test_after_spawn_refused_kills_and_stops_without_a_spawn_event() -> None:
+    play = Play(hooks={"after_spawn": None})
+    play.want(Wish.START)
+    play.answer(go=False)
+    assert play.events == ["kill", "reap", "stop"]
+
+
+def test_before_spawn_refused_stops_the_watcher() -> None:
+    play = Play(hooks={"before_spawn": None})
+    play.want(Wish.START)
+    play.answer(go=False)
+    assert play.events == ["stop"]
+
+
+def test_after_start_refused_stops_the_watcher() -> None:
+    play = Play(hooks={"after_start": None})
+    play.want(Wish.START)
+    play.answer(go=False)
+    assert play.events == ["spawn", "kill", "reap", "stop"]
+
+
+def test_before_signal_vetoes_the_stop_signal_but_not_sigkill() -> None:
+    play = started(hooks={"before_signal": None}, graceful_timeout=2)
+    play.want(Wish.STOP)
+    play.answer(go=False)
+    assert play.events == ["kill"]
+    assert play.signals == []
+    play.advance(2)
+    assert [signum for _, signum in play.signals] == [9]
+    assert play.machine.status == "stopped"
+
+
+def test_a_stop_while_before_start_is_thinking_wins() -> None:
+    play = Play(hooks={"before_start": None})
+    play.want(Wish.START)
+    play.want(Wish.STOP)
+    play.answer(go=True)
+    assert play.machine.status == "stopped"
+    assert play.living == {}
+
+
+def test_a_death_while_after_spawn_is_asked_is_told_after_the_spawn() -> None:
+    play = Play(hooks={"after_spawn": None})
+    play.want(Wish.START)
+    play.die()
+    assert play.events == []
+    play.answer()
+    assert play.events[:2] == ["spawn", "reap"]
