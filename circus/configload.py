@@ -225,7 +225,8 @@ class Loader:
         if "circus" not in self._document.sections:
             return config
         config = self._located(config)
-        for name, text in self._document.items("circus").items():
+        items = self._document.items("circus")
+        for name, text in items.items():
             option = CIRCUS.find(name)
             if option is None:
                 self._warn(name, "unknown option, ignored", _did_you_mean(CIRCUS, name), "unknown-option")
@@ -233,7 +234,7 @@ class Loader:
                 self._warn(name, option.deprecated, "", "deprecated-option")
             elif not option.name.startswith("include"):
                 config[option.name] = self._parse(option, name, text, self._global)
-        if "stats_endpoint" in config.places and config["statsd"] is False:
+        if "stats_endpoint" in items and config["statsd"] is False:
             self._warn("stats_endpoint", STATSD_TEXT, "write statsd = true", "statsd")
             config["statsd"] = True
         return config
@@ -295,7 +296,9 @@ class Loader:
             text = "ignored: variables stand in a section of their own"
             self._warn(key, text, f"write [env:{self._section[8:]}]", "misplaced-option")
         else:
-            self._error(key, f"{key!r} cannot be set here", option.doc, "misplaced-option")
+            singly = next((each.family for each in WATCHER if each.is_family and each.family[:-1] in option.name), "")
+            text = f"set one by one, as {singly}NAME" if singly else "set by programs only"
+            self._error(key, f"{key!r} cannot be written in a file: it is {text}", "", "misplaced-option")
 
     def _plugin(self, section: str, options: dict[str, str]) -> Located:
         config = self._located({"__name__": section})
@@ -355,7 +358,7 @@ class Loader:
         try:
             return option.kind.parse(text)
         except ValueError as error:
-            self._error(key, str(error), f"{key} takes a value of the sort: {option.kind.word}", "bad-value")
+            self._error(key, str(error), f"expected: {option.kind.word}", "bad-value")
             return option.default
 
     # -- problems -----------------------------------------------------------------------------------------------

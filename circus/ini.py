@@ -149,7 +149,7 @@ class _Reader:
             place = (self._file, number)
             self._section = self._document.sections.get(name) or Section(name, place)
             self._document.sections[name] = self._section
-        if "]" in name:
+        if name.count("]") != name.count("["):  # a pattern such as [env:web[12]] is balanced
             self._warn(number, "", f"the header reaches to its last ']': the section is called {name!r}", "", "header")
         elif rest and rest[0] not in "#;":
             self._warn(number, "", f"{rest!r} behind the header is ignored", "", "header")

@@ -309,7 +309,7 @@ class Process:
         except TimeoutError:
             import psutil  # kept off the start path
 
-            raise psutil.TimeoutExpired(timeout, pid=self.pid) from None
+            raise psutil.TimeoutExpired(timeout or 0.0, pid=self.pid) from None
 
     def ended(self, returncode: int | None) -> None:
         """The reaper's word: it has ended, with that exit status."""

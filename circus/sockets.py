@@ -215,7 +215,7 @@ class CircusSocket(socket.socket):
         except FileNotFoundError:
             pass
 
-    def dup(self) -> socket.socket:
+    def dup(self) -> socket.socket:  # type: ignore[override]
         """A plain socket on a copy of the descriptor, which children do not inherit."""
         return socket.socket(self.family, self.type, self.proto, fileno=os.dup(self.fileno()))
 

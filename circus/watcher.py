@@ -26,7 +26,6 @@ from circus.model.options import WATCHER, OnChange
 from circus.model.pacing import Backoff
 from circus.model.steps import Wish
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING, Process
-from circus.stream import Redirector, get_stream
 from circus.supervision import Supervision
 
 if TYPE_CHECKING:
@@ -53,8 +52,9 @@ class Watcher:
     :raises ImportError: when a hook cannot be found.
     """
 
-    _process_class = Process
-    _redirector_class = Redirector
+    #: Replaceable in subclasses; None means :class:`circus.stream.Redirector`, loaded with the first stream.
+    _process_class: Any = Process
+    _redirector_class: Any = None
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ class Watcher:
         self.env: dict[str, str] | None = self._build_env(env)
         self.stdout_stream_conf = dict(stdout_stream) if stdout_stream else stdout_stream
         self.stderr_stream_conf = dict(stderr_stream) if stderr_stream else stderr_stream
-        self.stdout_stream = get_stream(self.stdout_stream_conf)
-        self.stderr_stream = get_stream(self.stderr_stream_conf)
+        self.stdout_stream = _make_stream(self.stdout_stream_conf)
+        self.stderr_stream = _make_stream(self.stderr_stream_conf)
         self.stream_redirector: Any = None
         self.hooks: dict[str, Any] = {}
         self.ignore_hook_failure: list[str] = list(ALWAYS_FORGIVEN)
@@ -553,9 +553,10 @@ class Watcher:
             if hasattr(stream, "open"):
                 stream.open()
         if self.stream_redirector is None:
-            self.stream_redirector = self._redirector_class(
-                self.stdout_stream, self.stderr_stream, loop=self.engine.loop
-            )
+            redirector_class = self._redirector_class
+            if redirector_class is None:
+                from circus.stream import Redirector as redirector_class  # only watchers with streams need it
+            self.stream_redirector = redirector_class(self.stdout_stream, self.stderr_stream, loop=self.engine.loop)
             self.stream_redirector.start()
 
     def close_streams(self) -> None:
@@ -730,7 +731,7 @@ class Watcher:
             if isinstance(conf.get(number), str):
                 conf[number] = int(conf[number])
         before = getattr(self, which)
-        stream = get_stream(conf)
+        stream = _make_stream(conf)
         setattr(self, which + "_conf", conf)
         setattr(self, which, stream)
         if before is None:
@@ -751,6 +752,15 @@ class Watcher:
         for name, stream in (("stdout", self.stdout_stream), ("stderr", self.stderr_stream)):
             if stream is not None:
                 self.stream_redirector.change_stream(name, stream)
+
+
+def _make_stream(conf: Mapping[str, Any] | None) -> Any:
+    """The sink a stream section describes; None for none."""
+    if not conf:
+        return None
+    from circus.stream import get_stream  # only watchers with streams need it
+
+    return get_stream(conf)
 
 
 _BOOLEANS = frozenset({

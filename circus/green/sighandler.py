@@ -15,8 +15,9 @@ __all__ = ["SysHandler"]
 class SysHandler(_SysHandler):
     """See :class:`circus.sighandler.SysHandler`.
 
-    The hub delivers the signals, but only if the loop waits in it, as it does after ``gevent.monkey.patch_all()``.
-    Otherwise the ordinary handlers stay, for signals must always reach the daemon.
+    The hub delivers the signals, but only if the loop waits in it, as it does after
+    ``gevent.monkey.patch_all()``. Otherwise the ordinary handlers stay, for signals must always reach the
+    daemon.
     """
 
     _watched: tuple[Any, ...] = ()

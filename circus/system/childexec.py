@@ -10,14 +10,20 @@ usage: python -I -S childexec.py ORDER_FD REPORT_FD
 
 from __future__ import annotations
 
-import _signal  # the ``signal`` module would add the import of enum, half of our run time
+import _signal  # type: ignore[import-not-found]  # ``signal`` would add the import of enum, half our time
+import errno
 import marshal
 import os
 import resource
 import sys
 
+TYPE_CHECKING = False  # typing itself costs time that every such child would pay
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-def apply_rlimit(name, soft, hard):
+
+def apply_rlimit(name: str, soft: int, hard: int) -> None:
     """Set one limit; an infinite number of open files that the kernel refuses becomes the hard limit there
     is.
     """
@@ -34,13 +40,14 @@ def apply_rlimit(name, soft, hard):
         resource.setrlimit(number, (soft, hard))
 
 
-def change_identity(uid, gid, groups):
+def change_identity(uid: int | None, gid: int | None, groups: Sequence[int] | None) -> None:
     """Become that user, groups first, for afterwards there is no right left to change them."""
-    for what, change, value in (
+    steps: tuple[tuple[str, Callable[[Any], None], Any], ...] = (
         ("supplementary groups", os.setgroups, groups),
         ("group", os.setgid, gid),
         ("user", os.setuid, uid),
-    ):
+    )
+    for what, change, value in steps:
         if value is None:
             continue
         try:
@@ -55,7 +62,7 @@ def change_identity(uid, gid, groups):
         raise PermissionError(f"gid {gid} was not taken over: {os.getresgid()}")
 
 
-def place_listen_fds(fds, report_fd):
+def place_listen_fds(fds: Sequence[int], report_fd: int) -> int:
     """Move ``fds`` to 3, 4, ... and give back the new place of the report descriptor, out of their way."""
     above = max(*fds, report_fd, 2 + len(fds)) + 1
     os.dup2(report_fd, above, inheritable=False)
@@ -69,21 +76,20 @@ def place_listen_fds(fds, report_fd):
     return above
 
 
-def execute(order):
+def execute(order: dict[str, Any]) -> None:
     """Run the program: the first of the paths that exists, as ``execvp(3)`` does."""
-    refused = None
+    reason: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for path in order["paths"]:
         try:
             os.execve(path, order["argv"], order["env"])
-        except (FileNotFoundError, NotADirectoryError) as error:
-            last = error
+        except (FileNotFoundError, NotADirectoryError):
+            continue
         except OSError as error:
-            refused = refused or error
-    error = refused or last
-    raise OSError(error.errno, error.strerror, order["program"])
+            reason = error
+    raise OSError(reason.errno, reason.strerror, order["program"])
 
 
-def prepare_and_execute(order):
+def prepare_and_execute(order: dict[str, Any]) -> None:
     """Everything that may fail, in the order of spec lifecycle.md 3."""
     for name, soft, hard in order["rlimits"]:
         apply_rlimit(name, soft, hard)
@@ -97,7 +103,7 @@ def prepare_and_execute(order):
     execute(order)
 
 
-def read_order(fd):
+def read_order(fd: int) -> Any:
     """The record written by ``launch``, read to its end."""
     chunks = []
     while chunk := os.read(fd, 65536):
@@ -106,7 +112,7 @@ def read_order(fd):
     return marshal.loads(b"".join(chunks))
 
 
-def main(order_fd, report_fd):
+def main(order_fd: int, report_fd: int) -> None:
     """Carry the order out; come back from it only to report why that was impossible."""
     os.set_inheritable(report_fd, False)
     try:

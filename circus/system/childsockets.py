@@ -32,7 +32,7 @@ class ChildSockets:
         if watcher is None:
             self.passed = tuple(inheritable_fds()) if process.use_fds else ()
             return
-        fds = getattr(watcher, "_get_sockets_fds", dict)()
+        fds: dict[str, int] = getattr(watcher, "_get_sockets_fds", dict)()
         self.listen = getattr(watcher, "listen_fds", False) is True and bool(fds)
         stdin = getattr(watcher, "_get_stdin_socket_fd", lambda: None)()
         if fds:

@@ -24,8 +24,8 @@ class Filler:
         self._process, self._sockets = process, sockets_fds
         self._lookup: Variables | None = None
 
-    def __call__(self, text: Any) -> str:
-        text = text if isinstance(text, str) else str(text)
+    def __call__(self, option: Any) -> str:
+        text = str(option)
         if "$WID" in text:
             import warnings  # only for the old spelling
 

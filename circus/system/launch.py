@@ -352,6 +352,9 @@ def _order(launch: Launch) -> bytes:
     """
     import marshal  # the one reader is the same interpreter, started by us a moment later
 
+    for name, value in launch.env.items():
+        if "\0" in name or "\0" in value or "=" in name:
+            raise ValueError(f"not an environment variable: {name!r}")
     program = launch.executable or launch.argv[0]
     changes = _changes_identity(launch)
     groups = launch.groups
@@ -370,9 +373,6 @@ def _order(launch: Launch) -> bytes:
         "groups": groups if changes else None,
         "listen_fds": launch.listen_fds,
     }
-    for name, value in order["env"].items():
-        if b"\0" in name or b"\0" in value or b"=" in name:
-            raise ValueError(f"not an environment variable: {os.fsdecode(name)!r}")
     return marshal.dumps(order)
 
 

@@ -1,11 +1,11 @@
 """The end of a child, told exactly once: the only module that waits for pids.
 
-Two parts. A :class:`Child` is the record of one uncollected child; there is one per pid, so that whoever asks
-first (the reaper, or a synchronous ``Process.wait``) collects the exit status and everybody else reads it
-there. The
-:class:`Reaper` tells a callback on the loop when a child ends: by a pidfd, else by ``collect()`` after a SIGCHLD or an
-audit. Called by ``circus.process``, the watcher and the arbiter; knows neither what a worker is nor what its
-end means, and never collects a pid that it was not told about, as these belong to the program that embeds us.
+Two parts. A :class:`Child` is the record of one uncollected child; there is one per pid, so that whoever
+asks first (the reaper, or a synchronous ``Process.wait``) collects the exit status and everybody else reads
+it there. The :class:`Reaper` tells a callback on the loop when a child ends: by a pidfd, else by ``collect()``
+after a SIGCHLD or an audit. Called by ``circus.process``, the watcher and the arbiter; knows neither what a
+worker is nor what its end means, and never collects a pid that it was not told about, as these belong to the
+program that embeds us.
 
 ``loop`` is anything with the method names of an asyncio loop; it need not run yet.
 """
@@ -185,10 +185,10 @@ def _remember(child: Child) -> None:
 class Reaper:
     """Tells, on a loop, when children end.
 
-    :param loop: object with asyncio's ``add_reader``, ``remove_reader``, ``call_soon_threadsafe``, ``call_later`` and
-        ``time``.
-    :param adopt_orphans: also collect processes that became our children when their parent died (``circusd`` as
-        PID 1 of a container). Off when embedded: those may belong to the embedding program.
+    :param loop: object with asyncio's ``add_reader``, ``remove_reader``, ``call_soon_threadsafe`` and
+        ``call_later``.
+    :param adopt_orphans: also collect processes that became our children when their parent died (``circusd``
+        as PID 1 of a container). Off when embedded: those may belong to the embedding program.
     """
 
     def __init__(self, loop: Any, *, adopt_orphans: bool = False) -> None:
