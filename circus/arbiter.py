@@ -426,8 +426,10 @@ class Arbiter:
                 done.settle()
                 return
             for watcher in todo:
-                if boot and watcher.on_demand:
-                    self.alarm.arm(watcher)
+                if watchers is None and watcher.on_demand:
+                    self.alarm.hold(watcher, held=False)
+                    if watcher.is_stopped():
+                        self.alarm.arm(watcher)
                 elif forced or watcher.autostart:
                     start_one(watcher)
                     return
@@ -458,6 +460,8 @@ class Arbiter:
         """Stop several watchers together (all when none are chosen). :return: Future, done when the last is stopped."""
         self._guard("arbiter_stop_watchers")
         chosen = self.watchers if watcher_iter_func is None else list(watcher_iter_func(reverse=False))
+        for watcher in chosen:
+            self.alarm.hold(watcher, held=True)
         return as_future(self._stop_watchers(chosen, "stop command"), self._boot.real)
 
     def _stop_watchers(self, watchers: Iterable[Watcher], cause: str) -> Ticket:

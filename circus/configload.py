@@ -6,7 +6,6 @@ looks further. Problems are collected, never raised. Nothing is opened, resolved
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,10 +54,14 @@ def load(config_file: str) -> Loaded:
 
 def watcher_defaults() -> dict[str, Any]:
     """A fresh dict of the options that every watcher's dict has."""
-    return {name: copy.copy(value) for name, value in _WATCHER_DEFAULTS.items()}
+    defaults = dict(_WATCHER_DEFAULTS)
+    for name in _TABLES_AMONG_THEM:
+        defaults[name] = {}
+    return defaults
 
 
 _WATCHER_DEFAULTS = {option.name: option.ini_default for option in WATCHER if option.ini_default is not ABSENT}
+_TABLES_AMONG_THEM = tuple(name for name, value in _WATCHER_DEFAULTS.items() if isinstance(value, dict))
 
 
 class EnvScope:
@@ -147,6 +150,34 @@ def _include(document: Document, pattern: str, option: str, place: Place, seen: 
             document.problems.append(Problem("warning", *place, "circus", option, text, "", "unreadable-include"))
 
 
+class EnvPatterns:
+    """The ``[env:…]`` sections: which of them are meant for a watcher."""
+
+    def __init__(self) -> None:
+        self._sections: list[dict[str, str]] = []
+        self._plain: dict[str, list[int]] = {}  # most patterns are just names
+        self._wild: list[tuple[int, Callable[[str], object]]] = []
+
+    def add(self, patterns: str, items: dict[str, str]) -> None:
+        """One more section, for names that match one of several patterns divided by commas (case counts)."""
+        index = len(self._sections)
+        self._sections.append(items)
+        for pattern in {word.strip() for word in patterns.split(",")}:
+            if any(sign in pattern for sign in "*?["):
+                from fnmatch import translate  # only for wildcards
+                from re import compile as compile_pattern
+
+                self._wild.append((index, compile_pattern(translate(pattern)).match))
+            else:
+                self._plain.setdefault(pattern, []).append(index)
+
+    def matching(self, name: str) -> list[dict[str, str]]:
+        """The sections for a watcher, in the order added."""
+        found = set(self._plain.get(name, ()))
+        found.update(index for index, match in self._wild if match(name))
+        return [self._sections[index] for index in sorted(found)]
+
+
 class Loader:
     """Makes the dict of a document."""
 
@@ -157,7 +188,7 @@ class Loader:
         self._process = EnvScope(self._process_env)
         self._env: dict[str, str] = {}  # the section [env]
         self._global = self._process
-        self._patterns: list[tuple[Callable[[str], bool], dict[str, str]]] = []
+        self._patterns = EnvPatterns()
         self._section = ""
 
     def load(self) -> Loaded:
@@ -193,17 +224,16 @@ class Loader:
             self._global = EnvScope(self._env, self._process)
         for section in self._document.sections:
             if section.startswith("env:"):
-                self._patterns.append((_matcher(section[4:]), self._document.items(section)))
+                self._patterns.add(section[4:], self._document.items(section))
 
     def _watcher_env(self, name: str) -> dict[str, str]:
         """What the configuration writes for a watcher: ``[env]``, then each matching ``[env:…]``, later ones winning."""
         env = self._env
-        for matches, items in self._patterns:
-            if matches(name):
-                if env is self._env:
-                    env = dict(env)
-                for key, text in items.items():
-                    env[key] = expand(text, EnvScope(env, self._global)) if "(" in text else text
+        for items in self._patterns.matching(name):
+            if env is self._env:
+                env = dict(env)
+            for key, text in items.items():
+                env[key] = expand(text, EnvScope(env, self._global)) if "(" in text else text
         return env
 
     # -- sections -----------------------------------------------------------------------------------------------
@@ -401,17 +431,3 @@ def _place(config: Located) -> str:
 def _did_you_mean(table: Table, name: str) -> str:
     near = table.suggest(name)
     return f"did you mean {near!r}?" if near else ""
-
-
-def _matcher(patterns: str) -> Callable[[str], bool]:
-    """Whether a name matches one of several patterns divided by commas (shell wildcards, case counts)."""
-    words = [word.strip() for word in patterns.split(",")]
-    wild = [word for word in words if any(sign in word for sign in "*?[")]
-    plain = frozenset(word for word in words if word not in wild)
-    if not wild:
-        return plain.__contains__
-    from fnmatch import translate  # only for wildcards
-    from re import compile as compile_pattern
-
-    pattern = compile_pattern("|".join(translate(word) for word in wild))
-    return lambda name: name in plain or pattern.match(name) is not None

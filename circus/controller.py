@@ -225,7 +225,7 @@ class Controller:
         nowait, rcvmore, again = self._nowait, self._rcvmore, self._zmq.Again
         end = clock() + TURN
         try:
-            for _ in range(BATCH):
+            for number in range(BATCH):
                 try:
                     frames = [recv(nowait)]
                 except again:
@@ -235,6 +235,9 @@ class Controller:
                 self._handle(frames)
                 if clock() > end or self.ctrl_socket is None:
                     break
+                # Mostly there is one request at a time, and asking is cheaper than the exception; a crowd is not asked.
+                if number == 0 and not getsockopt(self._events) & self._readable:
+                    return
             self._drain_soon()
         except self._zmq.ZMQError as failure:  # the context has been terminated under our feet
             logger.error("the control endpoint is gone: %s", failure)

@@ -16,7 +16,6 @@ from typing import Any
 from circus.exc import ConfigError
 from circus.model.specs import Place, Problem
 
-_DELIMITER = re.compile("[=:]")
 #: An indented line that could be meant as an option of its own; whether it is one only the tables can tell.
 _LIKE_AN_OPTION = re.compile(r"([a-z][\w.]*)[ \t]*[=:]", re.ASCII)
 
@@ -117,25 +116,28 @@ class _Reader:
         self._more: dict[tuple[Section, str], list[str]] = {}
         #: Lines before the first header were complained of.
         self._headless = False
-        self._bad_lines: list[tuple[int, str]] = []
+        self._lines: list[str] = []
+        #: Numbers of lines that are neither header, option, continuation nor comment.
+        self._bad_lines: list[int] = []
 
     def read(self, text: str) -> None:
         """Take the text apart."""
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._lines = lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         for number, line in enumerate(lines, 1):
             stripped = line.strip()
-            if not stripped or line[0] in "#;":
+            if not stripped:
                 continue
-            if line[0] in "rR" and line.split(None, 1)[0].lower() == "rem":
+            first = line[0]
+            if first in "#;" or (first in "rR" and line.split(None, 1)[0].lower() == "rem"):
                 continue
-            if line[0].isspace() and self._section is not None and self._option is not None:
+            if first.isspace() and self._option is not None:
                 self._continue(number, stripped)
-            elif line[0] == "[" and line.rfind("]") > 1:
+            elif first == "[" and line.rfind("]") > 1:
                 self._open(number, line)
             elif self._section is None:
-                self._complain_of_missing_header(number, line + "\n" * (number < len(lines)))
+                self._complain_of_missing_header(number)
             else:
-                self._assign(number, line + "\n" * (number < len(lines)))
+                self._assign(number, line, self._section)
         self._join()
         self._report_bad_lines()
 
@@ -154,22 +156,21 @@ class _Reader:
         elif rest and rest[0] not in "#;":
             self._warn(number, "", f"{rest!r} behind the header is ignored", "", "header")
 
-    def _assign(self, number: int, line: str) -> None:
-        delimiter = _DELIMITER.search(line)
-        if delimiter is None:
-            self._bad_lines.append((number, line))
+    def _assign(self, number: int, line: str, section: Section) -> None:
+        equals, colon = line.find("="), line.find(":")
+        delimiter = equals if colon < 0 or 0 <= equals < colon else colon
+        if delimiter < 0:
+            self._bad_lines.append(number)
             return
-        section = self._section
-        assert section is not None
-        name = line[: delimiter.start()].rstrip()
-        value = self._cut_comment(number, name, line[delimiter.end() :].rstrip("\n").lstrip())
+        name, value = line[:delimiter].rstrip(), line[delimiter + 1 :]
+        value = self._cut_comment(number, name, value.lstrip()) if ";" in value else value.strip()
         self._option, self._dropping = name, False
         if name in section.options or name == "__name__":
             self._duplicate(number, section, name, value)
             return
         section.options[name] = "" if value == '""' else value
         section.places[name] = (self._file, number)
-        if not name or name[0].isspace() or name[0] == "[":
+        if not name or name[0] == "[" or name[0].isspace():
             self._warn_of_odd_name(number, name)
 
     def _cut_comment(self, number: int, name: str, value: str) -> str:
@@ -228,19 +229,23 @@ class _Reader:
             hint = "begin the line in the first column"
             self._warn(number, name.strip(), "the blanks before it are part of the option's name", hint, "odd-name")
 
-    def _complain_of_missing_header(self, number: int, line: str) -> None:
+    def _raw(self, number: int) -> str:
+        """A line with its end, if it has one."""
+        return self._lines[number - 1] + "\n" * (number < len(self._lines))
+
+    def _complain_of_missing_header(self, number: int) -> None:
         if self._headless:
             return  # everything down to the first header would only repeat it
         self._headless = True
-        text = f"{NO_HEADER}\nfile: {self._file!r}, line: {number}\n{line!r}"
+        text = f"{NO_HEADER}\nfile: {self._file!r}, line: {number}\n{self._raw(number)!r}"
         self._document.problems.append(Problem("error", self._file, number, "", "", text, "", "no-header"))
 
     def _report_bad_lines(self) -> None:
         if self._bad_lines:
-            listed = "".join(f"\n\t[line {number:2d}]: {line!r}" for number, line in self._bad_lines)
+            listed = "".join(f"\n\t[line {number:2d}]: {self._raw(number)!r}" for number in self._bad_lines)
             text = f"Source contains parsing errors: {self._file!r}{listed}"
             hint = "an option is written name = value"
-            first = self._bad_lines[0][0]
+            first = self._bad_lines[0]
             self._document.problems.append(Problem("error", self._file, first, "", "", text, hint, "no-delimiter"))
 
     def _warn(self, number: int, option: str, text: str, hint: str, code: str) -> None:

@@ -59,7 +59,11 @@ class SocketAlarm:
 
     def hold(self, watcher: Watcher, *, held: bool) -> None:
         """An operator stopped ``watcher`` (held) or started it (not held)."""
-        (self._held.add if held else self._held.discard)(watcher.name)
+        if held:
+            self._held.add(watcher.name)
+            self.disarm(watcher)
+        else:
+            self._held.discard(watcher.name)
 
     def stage_changed(self, watcher: Watcher, stage: Stage) -> None:
         """Follow the life of an on_demand watcher."""

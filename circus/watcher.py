@@ -325,7 +325,14 @@ class Watcher:
         :return: Future of ``{"started": [pids], "kept": [pids]}``.
         """
         self.guard("watcher_start")
+        self._hold(held=False)
         return self._start(cause)
+
+    def _hold(self, *, held: bool) -> None:
+        """An on_demand watcher that an operator stopped is not started by a connection until it was started."""
+        alarm = getattr(self.arbiter, "alarm", None)
+        if self.on_demand and alarm is not None:
+            alarm.hold(self, held=held)
 
     def _start(self, cause: str = "start") -> Any:
         return self._future(self.supervision.wish(Wish.START, cause))
@@ -333,6 +340,7 @@ class Watcher:
     def stop(self, cause: str = "stop command") -> Any:
         """Stop all its processes and close its streams. :return: Future of None."""
         self.guard("watcher_stop")
+        self._hold(held=True)
         return self._stop(cause=cause)
 
     def _stop(self, close_output_streams: bool = False, cause: str = "stop") -> Any:
@@ -620,13 +628,15 @@ class Watcher:
     @property
     def optnames(self) -> tuple[str, ...]:
         """Names of the options that ``options`` reports: those of the table and the free-form ones."""
-        return tuple(option.name for option in WATCHER if option.reported and not option.family) + tuple(self._options)
+        extras = tuple(name for name in self._options if name not in _HISTORICAL)
+        return _HISTORICAL + extras
 
     def get_option(self, name: str) -> Any:
         """The value of one reported option; KeyError when there is none of that name."""
         if name in self._options:
             return self._options[name]
-        if name in self.optnames:
+        option = WATCHER.find(name)
+        if name in _HISTORICAL or (option is not None and not option.family and hasattr(self, name)):
             return getattr(self, name)
         raise KeyError(name)
 
@@ -763,6 +773,12 @@ def _make_stream(conf: Mapping[str, Any] | None) -> Any:
     return get_stream(conf)
 
 
+#: Options that are always reported; ours are reported where they were given.
+_HISTORICAL: tuple[str, ...] = tuple(
+    option.report_as or option.name
+    for option in WATCHER
+    if option.reported and not option.family and option.since == "0.19"
+)
 _BOOLEANS = frozenset({
     "send_hup", "stop_children", "shell", "copy_env", "copy_path", "respawn", "singleton", "autostart", "on_demand",
     "use_sockets", "close_child_stdin", "close_child_stdout", "close_child_stderr",

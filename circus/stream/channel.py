@@ -1,8 +1,8 @@
-"""Where output goes: the channel of one watcher's stdout or stderr, and the outlet that channels share.
+"""Where output goes: the channel of one watcher's stdout or stderr, its route to a sink, and the outlet routes share.
 
-A :class:`Channel` belongs to a redirector, has the sink, and counts. Channels whose sinks write to one place have one
-:class:`Outlet`; the pump calls the sinks of an outlet from one thread at a time. Both are made on the loop's thread and
-used on the pump's; nothing here reads pipes or waits.
+A :class:`Channel` belongs to a redirector and counts; its :class:`Route` is replaced as a whole when the stream is
+changed. Routes whose sinks write to one place have one :class:`Outlet`; the pump calls the sinks of an outlet from one
+thread at a time. All are made on the loop's thread and used on the pump's; nothing here reads pipes or waits.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from circus.stream.lane import Lane
     from circus.stream.pipe import Pipe
 
-__all__ = ["Channel", "Outlet", "SinkCall", "Tap"]
+__all__ = ["Channel", "Outlet", "Route", "SinkCall", "Tap", "outlet_key"]
 
 SinkCall = Callable[[dict[str, Any]], Any]
 #: Called with (data, pid, name) for every chunk as it was read.
 Tap = Callable[[bytes, int, str], object]
+#: How a chunk is written: returns the number of bytes lost, or None.
+_Write = Callable[[bytes, int, str], "int | None"]
 
 
 class Outlet:
     """One place that is written to, called by the thread of one lane at a time.
 
     :param key: tells outlets apart; see :func:`outlet_key`.
-    :param owner: kept alive, so that its identity stays a valid key.
+    :param owner: a sink; kept alive, so that its identity stays a valid key.
     :param lane: the lane whose thread calls the sinks; the pump changes it when they get stuck.
     """
 
@@ -50,49 +52,57 @@ def outlet_key(sink: object) -> object:
     return getattr(sink, "shared_key", None) or id(sink)
 
 
+class Route:
+    """From a channel to a sink. Immutable but for ``complained``.
+
+    :param outlet: the outlet of the sink.
+    :param sink: what is called with the output; None discards it.
+    :param piece: bytes given to a custom sink in one call at most, unless a single line is longer.
+    """
+
+    __slots__ = ("complained", "dresses_lines", "outlet", "sink", "whole_lines", "write")
+
+    def __init__(self, outlet: Outlet, sink: SinkCall | None, piece: int) -> None:
+        self.outlet, self.sink = outlet, sink
+        self.complained = False
+        wanted = sink is not None and bool(getattr(sink, "whole_lines", True))
+        self.whole_lines = wanted or outlet.drops is not None
+        self.dresses_lines = bool(getattr(sink, "dresses_lines", False))
+        self.write: _Write = _discard if sink is None else _fast_path(sink) or _call_with_pieces(sink, piece)
+
+
 class Channel:
     """One output of one watcher.
 
     :param name: ``stdout`` or ``stderr``.
-    :param sink: what is called with the output; None discards it.
-    :param piece: bytes given to a custom sink in one call at most, unless a single line is longer.
-    :param taps: also called with every chunk, as it is read and before the sink; shared with the redirector, which may
-        add to the list at any time. They must be quick.
+    :param taps: called with every chunk, as it is read and before the sink; shared with the redirector, which may add
+        to the list at any time. They are called on the pump's thread, and must be quick.
     """
 
-    __slots__ = ("_complained", "_write", "blocked", "bytes", "dresses_lines", "dropped", "errors", "name", "outlet",
-                 "overflowed", "piece", "sink", "taps", "whole_lines")
+    __slots__ = ("blocked", "bytes", "dropped", "errors", "name", "overflowed", "route", "taps")
 
-    outlet: Outlet
+    #: Set by the pump.
+    route: Route
 
-    def __init__(self, name: str, sink: SinkCall | None, piece: int, taps: list[Tap]) -> None:
-        self.name, self.piece, self.taps = name, piece, taps
+    def __init__(self, name: str, taps: list[Tap]) -> None:
+        self.name, self.taps = name, taps
         #: Bytes read, bytes lost by the sink, failed calls, seconds in calls that were stuck: by the sink's thread.
         self.bytes = self.dropped = self.errors = 0
+        self.blocked = 0.0
         #: Bytes lost before a stuck sink, by a dropping policy: by the reading thread.
         self.overflowed = 0
-        self.blocked = 0.0
-        self.use(sink)
 
-    def use(self, sink: SinkCall | None) -> None:
-        """Write to ``sink`` from the next chunk on; its outlet must be set as well."""
-        self.sink = sink
-        self._complained = False
-        self.whole_lines = sink is not None and bool(getattr(sink, "whole_lines", True))
-        self.dresses_lines = bool(getattr(sink, "dresses_lines", False))
-        self._write = _discard if sink is None else _fast_path(sink) or self._in_pieces(sink)
-
-    def put(self, data: bytes, pid: int) -> None:
+    def put(self, route: Route, data: bytes, pid: int) -> None:
         """Give ``data`` to the sink; whatever the sink raises is counted, and logged the first time."""
         try:
-            lost = self._write(data, pid, self.name)
-        except Exception as error:  # noqa: BLE001 - the border to foreign code
+            lost = route.write(data, pid, self.name)
+        except (Exception, SystemExit) as error:  # the border to foreign code
             self.errors += 1
             self.dropped += len(data)
-            if not self._complained:
-                self._complained = True
+            if not route.complained:
+                route.complained = True
                 logger.error("the stream %s failed with output of pid %d: %r; more of this is only counted",
-                             self.sink, pid, error, exc_info=error)
+                             route.sink, pid, error, exc_info=error)
             return
         if lost:
             self.errors += 1
@@ -107,26 +117,12 @@ class Channel:
                 logger.exception("a tap of the output failed and was removed")
                 self.taps.remove(tap)
 
-    def _in_pieces(self, sink: SinkCall) -> Callable[[bytes, int, str], int | None]:
-        piece = self.piece
-
-        def write(data: bytes, pid: int, name: str) -> None:
-            start, size = 0, len(data)
-            while start < size:
-                end = start + piece
-                if end < size:
-                    end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or size
-                sink({"data": data[start:end], "pid": pid, "name": name})
-                start = end
-
-        return write
-
 
 def _discard(data: bytes, pid: int, name: str) -> int:
     return 0
 
 
-def _fast_path(sink: object) -> Callable[[bytes, int, str], int | None] | None:
+def _fast_path(sink: object) -> _Write | None:
     """``sink.write_chunk``, unless a sub-class of a built-in stream replaced ``__call__`` below it."""
     for kind in type(sink).__mro__:
         if "write_chunk" in vars(kind):
@@ -134,3 +130,16 @@ def _fast_path(sink: object) -> Callable[[bytes, int, str], int | None] | None:
         if "__call__" in vars(kind):
             return None
     return None
+
+
+def _call_with_pieces(sink: SinkCall, piece: int) -> _Write:
+    def write(data: bytes, pid: int, name: str) -> None:
+        start, size = 0, len(data)
+        while start < size:
+            end = start + piece
+            if end < size:
+                end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or size
+            sink({"data": data[start:end], "pid": pid, "name": name})
+            start = end
+
+    return write

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from circus.stream.poller import Poller
 
 if TYPE_CHECKING:
-    from circus.stream.channel import Channel, Outlet
+    from circus.stream.channel import Channel, Outlet, Route
     from circus.stream.pipe import Pipe
 
 __all__ = ["Chunk", "Job", "Lane", "Seat"]
@@ -23,26 +23,28 @@ __all__ = ["Chunk", "Job", "Lane", "Seat"]
 class Chunk:
     """Output that waits in a lane's inbox for its sink."""
 
-    __slots__ = ("channel", "data", "pid")
+    __slots__ = ("channel", "data", "pid", "route")
 
-    def __init__(self, channel: Channel, data: bytes, pid: int) -> None:
-        self.channel, self.data, self.pid = channel, data, pid
+    def __init__(self, channel: Channel, route: Route, data: bytes, pid: int) -> None:
+        self.channel, self.route, self.data, self.pid = channel, route, data, pid
 
 
 class Seat:
     """One thread and what it is doing.
 
-    ``since`` is when it entered the sink of ``channel`` (monotonic seconds), 0.0 outside; it is reset under ``lock``, so
-    that whoever holds the lock and sees it set knows that the thread stays in that call.
+    ``since`` is when it entered the sink of ``channel`` by ``route`` (monotonic seconds), 0.0 outside; it is reset under
+    ``lock``, so that whoever holds the lock and sees it set knows that the thread stays in that call.
     """
 
-    __slots__ = ("channel", "ending", "lane", "lock", "outlet", "pause", "since", "slow_at", "turns")
+    __slots__ = ("channel", "ending", "lane", "lock", "outlet", "round_at", "route", "since", "slow_at", "small_rounds",
+                 "turns")
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         lane.seat = self
         self.lock = threading.Lock()
         self.channel: Channel | None = None
+        self.route: Route | None = None
         #: The outlet that this thread is kept for, after it was stuck in it.
         self.outlet: Outlet | None = None
         self.since = 0.0
@@ -50,8 +52,9 @@ class Seat:
         self.slow_at = 0.0
         #: Rounds made so far: tells the watchdog that there is work.
         self.turns = 0
-        #: Rounds in a row that brought little; see the pump.
-        self.pause = 0
+        #: When the last round ended, and how many in a row brought little; see the pump.
+        self.round_at = 0.0
+        self.small_rounds = 0
         self.ending = False
 
     def stuck_for(self, now: float) -> float:
@@ -69,7 +72,6 @@ class Lane:
     __slots__ = ("backlog", "closed", "inbox", "lock", "partial", "pipes", "poller", "seat")
 
     def __init__(self) -> None:
-        self.poller = Poller()
         self.pipes: dict[int, Pipe] = {}
         #: Pipes with an unfinished line, and when it will be written as it is; in the order of these times.
         self.partial: dict[Pipe, float] = {}
@@ -79,7 +81,18 @@ class Lane:
         self.inbox: deque[Job | Chunk] = deque()
         #: Bytes of chunks in the inbox.
         self.backlog = 0
+        self.open()
+
+    def open(self) -> None:
+        """Be ready for a thread; a lane is made open."""
+        self.poller = Poller()
         self.closed = False
+
+    def close(self) -> None:
+        """End, when the inbox is empty; by the lane's thread, under ``lock``. Posting is refused from now on."""
+        self.closed = True
+        self.seat = None
+        self.poller.close()
 
     def take(self, pipe: Pipe) -> None:
         """Read ``pipe``; under the pump's lock and that of the pipe."""

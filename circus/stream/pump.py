@@ -28,7 +28,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from circus.base.logs import logger
-from circus.stream.channel import Channel, Outlet, SinkCall, outlet_key
+from circus.stream.channel import Channel, Outlet, Route, SinkCall, outlet_key
 from circus.stream.drain import Waiting
 from circus.stream.lane import Chunk, Job, Lane, Seat
 from circus.stream.pipe import LARGE_CAPACITY, READ_SIZE, Pipe
@@ -58,66 +58,64 @@ class Pump:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._main: Lane | None = None
+        self._main = Lane()
         self._seat: Seat | None = None
-        self._watchdog: Watchdog | None = None
+        self._watchdog = Watchdog(lambda: self._seat, self._take_lane_from)
         self._pipes: set[Pipe] = set()
         self._outlets: WeakValueDictionary[object, Outlet] = WeakValueDictionary()
 
     # -- for redirectors -------------------------------------------------------------------------------------------
 
-    def bind(self, channel: Channel, sink: SinkCall | None) -> None:
-        """Make ``channel`` write to ``sink``; its pipes go to the lane of the new outlet."""
+    def bind(self, channel: Channel, sink: SinkCall | None, piece: int) -> None:
+        """Make ``channel`` write to ``sink``; see :class:`circus.stream.channel.Route`. Its pipes follow."""
         with self._lock:
-            main = self._main or self._start()
             key = outlet_key(sink)
             outlet = self._outlets.get(key)
             if outlet is None:
-                outlet = self._outlets[key] = Outlet(key, sink, main)
-            before = getattr(channel, "outlet", None)
-            channel.outlet = outlet
-            channel.use(sink)
-            if before is None or before is outlet:
+                outlet = self._outlets[key] = Outlet(key, sink, self._main)
+            before = getattr(channel, "route", None)
+            channel.route = Route(outlet, sink, piece)
+            if before is None or before.outlet is outlet:
                 return
-            for pipe in [pipe for pipe in before.pipes if pipe.channel is channel]:
-                before.pipes.discard(pipe)
+            for pipe in [pipe for pipe in before.outlet.pipes if pipe.channel is channel]:
+                before.outlet.pipes.discard(pipe)
                 outlet.pipes.add(pipe)
                 with pipe.lock:
                     if pipe.lane is not None:
-                        pipe.attach(self._reading_lane(outlet))
+                        pipe.attach(self._lane_that_reads(outlet))
 
     def add(self, pipe: Pipe) -> None:
         """Start to read ``pipe``."""
         with self._lock:
-            if self._seat is None:
-                self._start()
-            outlet = pipe.channel.outlet
             self._pipes.add(pipe)
+            self._start()
+            outlet = pipe.channel.route.outlet
             outlet.pipes.add(pipe)
             with pipe.lock:
-                pipe.attach(self._reading_lane(outlet))
+                pipe.attach(self._lane_that_reads(outlet))
 
     def remove(self, pipe: Pipe) -> None:
         """Read ``pipe`` no more; when this returns its descriptor is not used any more and may be closed.
 
         A beginning of a line that was held back goes to the sink, after what was read before.
         """
-        outlet = pipe.channel.outlet
         with self._lock:
+            outlet = pipe.channel.route.outlet
             with pipe.lock:
+                if outlet.lane is not self._main and pipe.lane is not None:
+                    pipe.channel.overflowed += pipe.unread()
                 pipe.detach()
-                left_over = pipe.busy or pipe.lines.held
+                held = pipe.busy or pipe.lines.held
             self._pipes.discard(pipe)
             outlet.pipes.discard(pipe)
-        if left_over:
-            self._post(outlet.lane, lambda seat: self._flush(seat, pipe))
+        if held:
+            self._post(lambda: self._lane_that_reads(outlet), lambda seat: self._flush(seat, pipe))
 
-    def settle(self, outlets: Iterable[Outlet]) -> None:
+    def settle(self, channels: Iterable[Channel]) -> None:
         """Wait until what was already read has reached the sinks, but never for a stuck one; 50 ms at most."""
         end = time.monotonic() + SETTLE_LIMIT
-        for outlet in set(outlets):
-            lane = outlet.lane
-            if lane.seat is None or lane.seat.stuck_for(time.monotonic()) > STUCK_AFTER:
+        for lane in {channel.route.outlet.lane for channel in channels}:
+            if self._is_stuck(lane):
                 continue
             reached = threading.Event()
             if lane.post(lambda seat, reached=reached: reached.set()):
@@ -145,8 +143,7 @@ class Pump:
         """
         with self._lock:
             pipes = list(self._pipes)
-        now = time.monotonic()
-        ready = [pipe for pipe in pipes if not self._is_stuck(pipe.channel.outlet, now)]
+        ready = [pipe for pipe in pipes if not self._is_stuck(pipe.channel.route.outlet.lane)]
         if ready:
             written = threading.Event()
             waiting = Waiting(None, written.set, len(ready), timeout)
@@ -158,11 +155,11 @@ class Pump:
         with self._lock:
             if self._seat is not None:
                 self._seat.ending = True
-                self._seat.lane.poller.wake()
+                self._main.poller.wake()
 
     def blocked_now(self, channel: Channel) -> float:
         """Seconds that ``channel`` has been waiting in a call of its sink that is stuck at this moment."""
-        seat = channel.outlet.lane.seat
+        seat = channel.route.outlet.lane.seat
         if seat is None or seat.channel is not channel:
             return 0.0
         stuck = seat.stuck_for(time.monotonic())
@@ -170,17 +167,17 @@ class Pump:
 
     # -- threads ---------------------------------------------------------------------------------------------------
 
-    def _start(self) -> Lane:
+    def _start(self) -> None:
         """Make sure that somebody serves the main lane. Under the lock."""
-        if self._main is None:
-            self._main = Lane()
-            self._watchdog = Watchdog(self._take_lane_from)
         if self._seat is None:
-            self._seat_somebody(self._main)
-        return self._main
+            if self._main.closed:
+                self._main.open()
+            self._seat_somebody()
+        else:
+            self._seat.ending = False
 
-    def _seat_somebody(self, lane: Lane) -> None:
-        seat = self._seat = Seat(lane)
+    def _seat_somebody(self) -> None:
+        seat = self._seat = Seat(self._main)
         threading.Thread(target=self._serve, args=(seat,), name="circus-pump", daemon=True).start()
 
     def _serve(self, seat: Seat) -> None:
@@ -198,52 +195,314 @@ class Pump:
         lane = seat.lane
         ready = lane.poller.wait(self._patience(seat))
         seat.turns += 1
-        if ready and seat.outlet is None and self._watchdog is not None:
-            self._watchdog.watch(seat)
+        if seat.outlet is None and ready:
+            self._watchdog.watch()
         taken = 0
         for fd, _ in ready:
             if fd == lane.poller.wake_fd:
                 lane.poller.clear()
+            elif (pipe := lane.pipes.get(fd)) is not None:
+                taken += max(self._turn(seat, pipe), 0)
             else:
-                pipe = lane.pipes.get(fd)
-                if pipe is None:
-                    self._forget_dead(lane, fd)
-                else:
-                    taken += max(self._turn(seat, pipe), 0)
+                self._forget_dead(lane, fd)
             while lane.inbox and seat.lane is lane:
                 self._do_next(seat)
             if seat.lane is not lane:
-                return True  # the rest of what is ready belongs to somebody else now
+                return True  # the rest of what is ready is somebody else's now
         if lane.partial:
             self._flush_overdue(seat)
+        if seat.outlet is not None:
+            return not self._leave_own_lane(seat)
         if not ready or seat.ending:
-            return not (self._leave_own_lane(seat) if seat.outlet is not None else self._leave_main_lane(seat))
-        self._pause(seat, taken)
+            return not self._leave_main_lane(seat)
+        self._rest(seat, taken)
         return True
 
     def _patience(self, seat: Seat) -> float | None:
+        """How long to wait for something to read; None for ever, which is what an idle daemon does."""
         lane = seat.lane
-        if lane.inbox:
+        if lane.inbox or seat.ending:
             return 0.0
-        timeout: float | None = None
+        timeout = None if self._pipes else LINGER
         if seat.outlet is not None:
             timeout = REJOIN_AFTER if seat.outlet.pipes else 0.0
-        elif not self._pipes:
-            timeout = LINGER
         if lane.partial:
             left = max(0.0, next(iter(lane.partial.values())) - time.monotonic())
             timeout = left if timeout is None else min(timeout, left)
         return timeout
 
-    def _pause(self, seat: Seat, taken: int) -> None:
-        """Sleep for a moment when small pieces come one after the other."""
+    def _rest(self, seat: Seat, taken: int) -> None:
+        """Sleep for a moment when small pieces come one right after the other."""
         now = time.monotonic()
-        quick = now - seat.round_at < AT_ONCE
+        at_once = now - seat.round_at < AT_ONCE
         seat.round_at = now
-        if taken >= SMALL or not quick:
-            seat.pause = 0
+        if taken >= SMALL or not at_once:
+            seat.small_rounds = 0
             return
-        seat.pause += 1
-        if seat.pause > BUSY_ROUNDS:
+        seat.small_rounds += 1
+        if seat.small_rounds > BUSY_ROUNDS:
             time.sleep(PAUSE)
             seat.round_at = time.monotonic()
+
+    def _leave_main_lane(self, seat: Seat) -> bool:
+        with self._lock, self._main.lock:
+            if self._pipes or self._main.inbox or seat is not self._seat:
+                return False
+            self._seat = None
+            self._main.close()
+            return True
+
+    def _take_lane_from(self, seat: Seat, since: float) -> None:
+        """The watchdog found ``seat`` stuck: leave it to its outlet alone, and put a fresh thread in its place."""
+        with self._lock:
+            with seat.lock:
+                if seat is not self._seat or seat.since != since or seat.route is None:
+                    return
+                outlet, own = seat.route.outlet, Lane()
+                own.seat, seat.outlet, seat.slow_at = seat, outlet, time.monotonic()
+                seat.lane = outlet.lane = own
+                if not outlet.drops:
+                    for pipe in outlet.pipes:
+                        self._move(pipe, own)
+            self._seat_somebody()
+            self._main.poller.wake()  # what was posted to the thread that got stuck
+        consequence = f"its output is dropped ({outlet.drops})" if outlet.drops else "its workers wait"
+        logger.warning("the stream %s takes no output; %s", seat.route.sink, consequence)
+
+    def _leave_own_lane(self, seat: Seat) -> bool:
+        """Back to the main lane, when the sink has behaved for a while or has nothing to write any more."""
+        lane, outlet = seat.lane, seat.outlet
+        assert outlet is not None
+        if outlet.pipes and (lane.partial or time.monotonic() - seat.slow_at < REJOIN_AFTER):
+            return False
+        with self._lock:
+            with lane.lock:
+                if lane.inbox:
+                    return False
+                outlet.lane = self._main
+                for pipe in outlet.pipes:
+                    self._move(pipe, self._main)
+                lane.close()
+        if seat.route is not None:
+            logger.info("the stream %s takes output again", seat.route.sink)
+        return True
+
+    def _move(self, pipe: Pipe, lane: Lane) -> None:
+        """Let ``lane`` read ``pipe``, if anybody does. Under the lock."""
+        with pipe.lock:
+            before = pipe.lane
+            if before is None or before is lane:
+                return
+            pipe.attach(lane)
+            if pipe in before.partial:
+                lane.partial[pipe] = before.partial.pop(pipe)
+
+    def _lane_that_reads(self, outlet: Outlet) -> Lane:
+        return self._main if outlet.drops else outlet.lane
+
+    def _is_stuck(self, lane: Lane) -> bool:
+        return lane.seat is None or lane.seat.stuck_for(time.monotonic()) > STUCK_AFTER
+
+    # -- jobs ------------------------------------------------------------------------------------------------------
+
+    def _post(self, where: Callable[[], Lane], job: Job) -> None:
+        """Have ``job`` done by the thread of the lane that ``where`` gives, even if that lane ends just now."""
+        while not where().post(job):
+            with self._lock:
+                self._start()
+
+    def _do_next(self, seat: Seat) -> None:
+        item = seat.lane.next_item()
+        if isinstance(item, Chunk):
+            self._hand(seat, item.channel, item.route, item.data, item.pid)
+        elif item is not None:
+            item(seat)
+
+    def _post_drain(self, pipe: Pipe, done: Callable[[], object]) -> None:
+        outlet = pipe.channel.route.outlet
+        self._post(lambda: pipe.lane or self._lane_that_reads(outlet), lambda seat: self._drain(seat, pipe, done))
+
+    def _drain(self, seat: Seat, pipe: Pipe, done: Callable[[], object]) -> None:
+        """Read ``pipe`` until it is empty or at its end, then say so behind what was handed to its sink."""
+        left = LARGE_CAPACITY + READ_SIZE  # more was not there when the process died; a grandchild may write for ever
+        while left > 0 and (size := self._turn(seat, pipe)) > 0:
+            left -= size
+        if pipe.lane not in (None, seat.lane):
+            self._post_drain(pipe, done)
+            return
+        self._flush(seat, pipe)
+        outlet = pipe.channel.route.outlet
+        if outlet.lane is seat.lane:
+            done()
+        else:
+            self._post(lambda: outlet.lane, lambda seat: done())
+
+    def _is_finished(self, pipe: Pipe) -> bool:
+        """Whether nothing that a dead process wrote to ``pipe`` is on its way; the pipe may be closed by others then."""
+        with self._lock, pipe.lock:
+            outlet = pipe.channel.route.outlet
+            finished = not (pipe.busy or pipe.lines.held or (outlet.drops and outlet.lane is not self._main))
+            if pipe.lane is None:
+                return finished
+            if finished:
+                events = _look_at(pipe.fd)
+                if events and not events & select.POLLIN:
+                    pipe.detach()
+                    self._pipes.discard(pipe)
+                    outlet.pipes.discard(pipe)
+                    return True
+                finished = not events  # without events it is empty, and held open by a grandchild
+            try:
+                pipe.adopt()
+            except OSError as error:
+                logger.warning("output of a child of pid %d will be cut off: %s", pipe.pid, error)
+            return finished
+
+    # -- from pipe to sink; by the thread of the seat ----------------------------------------------------------------
+
+    def _turn(self, seat: Seat, pipe: Pipe) -> int:
+        """Read ``pipe`` once and pass it on: the number of bytes, 0 when there is nothing, -1 when it is not ours."""
+        with pipe.lock:
+            if pipe.lane is not seat.lane:
+                return -1
+            data = pipe.read()
+            if data is None:
+                return 0
+            pipe.busy = True
+            if not data:
+                pipe.detach()
+        try:
+            self._pass_on(seat, pipe, data)
+        finally:
+            pipe.busy = False
+        if data:
+            return len(data)
+        with self._lock:
+            self._pipes.discard(pipe)
+            pipe.channel.route.outlet.pipes.discard(pipe)
+        return -1
+
+    def _pass_on(self, seat: Seat, pipe: Pipe, data: bytes) -> None:
+        channel, lines, partial = pipe.channel, pipe.lines, seat.lane.partial
+        route = channel.route
+        if partial:
+            partial.pop(pipe, None)
+        if not data:
+            if pipe.on_end is not None:
+                pipe.on_end(pipe)
+            block = _ended(lines.flush(), route)
+        else:
+            channel.bytes += len(data)
+            if channel.taps:
+                channel.tap(data, pipe.pid)
+            if route.whole_lines or len(route.outlet.pipes) > 1:
+                block = lines.feed(data)
+                if lines.held and len(data) < BLOCK and not route.dresses_lines:
+                    partial[pipe] = time.monotonic() + PARTIAL_AFTER
+            else:  # nobody else writes there: bytes as they come
+                block = lines.flush() + data if lines.held else data
+        if block:
+            self._hand(seat, channel, route, block, pipe.pid)
+
+    def _flush(self, seat: Seat, pipe: Pipe) -> None:
+        """Pass on the beginning of a line that was held back."""
+        with pipe.lock:
+            if pipe.lane not in (None, seat.lane) or not pipe.lines.held:
+                return
+            rest = pipe.lines.flush_characters() if pipe.lane is not None else pipe.lines.flush()
+            pipe.busy = True
+        seat.lane.partial.pop(pipe, None)
+        try:
+            route = pipe.channel.route
+            if pipe.lane is None:
+                rest = _ended(rest, route)
+            if rest:
+                self._hand(seat, pipe.channel, route, rest, pipe.pid)
+        finally:
+            pipe.busy = False
+
+    def _flush_overdue(self, seat: Seat) -> None:
+        lane, now = seat.lane, time.monotonic()
+        while lane.partial and seat.lane is lane:
+            pipe = next(iter(lane.partial))
+            if lane.partial[pipe] > now:
+                return
+            del lane.partial[pipe]
+            self._flush(seat, pipe)
+
+    def _hand(self, seat: Seat, channel: Channel, route: Route, data: bytes, pid: int) -> None:
+        """Give ``data`` to the sink, or to the lane whose thread may call it."""
+        outlet = route.outlet
+        while True:
+            lane = outlet.lane
+            if lane is seat.lane:
+                self._call(seat, channel, route, data, pid)
+                return
+            chunk = Chunk(channel, route, data, pid)
+            if lane.post_bounded(chunk, outlet) if outlet.drops else lane.post(chunk):
+                return
+            # That lane ended meanwhile; the outlet is bound to another one by now.
+
+    def _call(self, seat: Seat, channel: Channel, route: Route, data: bytes, pid: int) -> None:
+        seat.channel, seat.route = channel, route
+        seat.since = since = time.monotonic()
+        channel.put(route, data, pid)
+        with seat.lock:
+            seat.since = 0.0
+        if seat.outlet is not None:
+            now = time.monotonic()
+            if now - since > STUCK_AFTER:
+                channel.blocked += now - since
+                seat.slow_at = now
+
+    def _forget_dead(self, lane: Lane, fd: int) -> None:
+        """An event of a descriptor that nobody here knows: it would come again for ever."""
+        if lane.poller.unregister(fd):
+            return
+        with self._lock:
+            logger.warning("descriptor %d was closed while its output was read, and lives on elsewhere", fd)
+            lane.poller.rebuild(list(lane.pipes))
+
+
+def _ended(block: bytes, route: Route) -> bytes:
+    """The last bytes of a source: a sink that dresses lines gets the end of the line, too."""
+    return block + b"\n" if block and route.dresses_lines and not block.endswith(b"\n") else block
+
+
+def _look_at(fd: int) -> int:
+    """The events of poll(2) on ``fd``, now."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    found = poll.poll(0)
+    return found[0][1] if found else 0
+
+
+_shared: Pump | None = None
+
+
+def shared_pump() -> Pump:
+    """The one pump of this process."""
+    global _shared
+    if _shared is None:
+        _shared = Pump()
+        _arrange_for_the_end()
+    return _shared
+
+
+def shutdown(timeout: float = 1.0) -> None:
+    """Flush the output of all workers for at most ``timeout`` seconds; see :meth:`Pump.shutdown`."""
+    if _shared is not None:
+        _shared.shutdown(timeout)
+
+
+def _arrange_for_the_end() -> None:
+    import atexit  # kept off the start path of daemons without streams
+
+    atexit.register(shutdown, 0.5)
+    os.register_at_fork(after_in_child=_forget_shared)
+
+
+def _forget_shared() -> None:
+    """In a forked child: the threads did not come along, and the pipes are not ours."""
+    global _shared
+    _shared = None

@@ -45,6 +45,11 @@ class BootLoop:
         self._timers: list[BootHandle] = []
         self._readers: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {}
 
+    @property
+    def asyncio_loop(self) -> Any:
+        """The real loop, under the name by which a Tornado IOLoop gives it; None before the hand-over."""
+        return self.real
+
     def time(self) -> float:
         """Seconds on the monotonic clock, as asyncio counts them."""
         return time.monotonic()

@@ -51,8 +51,9 @@ if HAS_PROC:
 
 #: Name, user and command line are read again after that many seconds, as programs may change theirs.
 _FACTS_FOR = 60.0
-#: A younger process may still be on its way to its final program and user.
+#: A younger process may still be on its way to its final program and user: they are read again this often.
 _SETTLED_AFTER = 3.0
+_UNSETTLED_FACTS_FOR = 0.5
 #: A process nobody asked about for that long is forgotten.
 _UNUSED_FOR = 120.0
 #: More tasks than that to list children of, and one pass over /proc is cheaper.
@@ -200,7 +201,7 @@ class Sampler:
     def _learn(self, known: _Known, name: bytes, now: float, age: float) -> None:
         """Read what rarely changes."""
         known.name = name
-        known.facts_until = now + (_FACTS_FOR if age > _SETTLED_AFTER else 0.0)
+        known.facts_until = now + (_FACTS_FOR if age > _SETTLED_AFTER else _UNSETTLED_FACTS_FOR)
         known.create_time = round(self._boot_time + known.start / _HZ, 2)
         command = _denied(read_file, f"/proc/{known.pid}/cmdline", 4096)
         if command == "N/A":

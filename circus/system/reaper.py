@@ -2,7 +2,7 @@
 
 Two parts. A :class:`Child` is the record of one uncollected child; there is one per pid, so that whoever
 asks first (the reaper, or a synchronous ``Process.wait``) collects the exit status and everybody else reads
-it there. The :class:`Reaper` tells a callback on the loop when a child ends: by a pidfd, else by ``collect()``
+it there. The :class:`Reaper` tells a callback on the loop when a child ends: by a pidfd, else ``collect()``
 after a SIGCHLD or an audit. Called by ``circus.process``, the watcher and the arbiter; knows neither what a
 worker is nor what its end means, and never collects a pid that it was not told about, as these belong to the
 program that embeds us.

@@ -1,0 +1,195 @@
+"""Between the workers of one watcher and its streams: which pipes there are, and where their output goes.
+
+Made by :class:`circus.watcher.Watcher` at each start, used on the loop's thread only. Reading and writing is done by
+the threads of :mod:`circus.stream.pump`; nothing here blocks, except that a change of streams waits up to 50 ms for
+output that is on its way to a sink that is not stuck.
+
+The order that loses nothing: ``drain(process, callback)`` once the process is dead, then
+``remove_redirections(process)``, then close its files; and ``stop()`` before the streams are closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from circus.base.logs import logger
+from circus.stream.channel import Channel, SinkCall, Tap
+from circus.stream.pipe import Pipe
+from circus.stream.pump import shared_pump
+
+__all__ = ["Redirector"]
+
+#: Bytes that a custom stream is given in one call at most, unless a single line is longer.
+DEFAULT_PIECE = 8192
+
+
+class Redirector:
+    """Hands the output of processes to two streams (spec plugins-hooks-streams.md 3.4).
+
+    :param stdout_redirect: called with ``{"data", "pid", "name"}`` for standard output; None when it is not captured.
+    :param stderr_redirect: the same for standard error.
+    :param buffer: bytes given to a custom stream in one call at most, unless a single line is longer. (How much is kept
+        for a stream that is stuck is an option of the stream, see :class:`circus.stream.sink.Sink`.)
+    :param loop: where callbacks of :meth:`drain` are called: asyncio's names, need not run yet; None calls them from
+        the pump's thread.
+    """
+
+    def __init__(self, stdout_redirect: SinkCall | None, stderr_redirect: SinkCall | None,
+                 buffer: int = DEFAULT_PIECE, loop: Any = None) -> None:
+        self.running = False
+        #: By descriptor: (name, process, its file), for all pipes known.
+        self.pipes: dict[int, tuple[str, Any, Any]] = {}
+        self.redirect: dict[str, SinkCall | None] = {}
+        self.buffer, self.loop = buffer, loop
+        #: Callables (data, pid, name) that also see every chunk, as it is read, on the pump's thread. The place for a
+        #: bounded memory of each worker's last lines and for live tails; they must be quick and never block.
+        self.taps: list[Tap] = []
+        #: By descriptor: the pipes that are being read.
+        self._active: dict[int, Pipe] = {}
+        #: Pipes that outlive their worker.
+        self._adopted: set[Pipe] = set()
+        self._pump = shared_pump()
+        self._channels = {name: Channel(name, self.taps) for name in ("stdout", "stderr")}
+        self._bind("stdout", stdout_redirect)
+        self._bind("stderr", stderr_redirect)
+
+    # -- streams ---------------------------------------------------------------------------------------------------
+
+    def get_stream(self, name: str) -> SinkCall | None:
+        """The stream of ``stdout`` or ``stderr``."""
+        return self.redirect[name]
+
+    def change_stream(self, name: str, writer: SinkCall | None) -> None:
+        """Hand the output of ``name`` to ``writer`` from now on.
+
+        When this returns the old stream is not called any more and may be closed, unless a call of it is stuck.
+        """
+        self._pump.settle([self._channels[name]])
+        self._bind(name, writer)
+        self._pump.settle([self._channels[name]])
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """What happened to the output so far, for ``stdout`` and ``stderr``.
+
+        ``bytes`` were read; ``dropped`` is how many of them were lost (a write that failed, a stream that raised, a
+        dropping policy); ``errors`` counts failed writes; ``blocked`` is how many seconds a stuck stream has held
+        output up.
+        """
+        return {
+            name: {
+                "bytes": channel.bytes,
+                "dropped": channel.dropped + channel.overflowed,
+                "errors": channel.errors,
+                "blocked": channel.blocked + self._pump.blocked_now(channel),
+            }
+            for name, channel in self._channels.items()
+        }
+
+    # -- pipes -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> int:
+        """Read all pipes that are known; returns how many were not read before."""
+        self.running = True
+        waiting = [fd for fd in self.pipes if fd not in self._active]
+        return sum(self._activate(fd) for fd in waiting)
+
+    def stop(self) -> int:
+        """Read nothing any more, and let go of pipes that outlived their workers; returns how many were read.
+
+        What was already read reaches its stream before this returns, unless that stream is stuck.
+        """
+        self.running = False
+        pipes = [*self._active.values(), *self._adopted]
+        for pipe in pipes:
+            self._pump.remove(pipe)
+        count = len(self._active)
+        self._active.clear()
+        self._adopted.clear()
+        if pipes:
+            self._pump.settle({pipe.channel for pipe in pipes})
+        return count
+
+    def add_redirections(self, process: Any) -> None:
+        """Know the pipes of ``process`` and, when running, read them.
+
+        :param process: has ``pid``, ``pipe_stdout``, ``pipe_stderr``, ``stdout`` and ``stderr``.
+        """
+        for name, pipe in self.get_process_pipes(process):
+            try:
+                fd = pipe.fileno()
+            except ValueError:
+                continue  # closed
+            if fd in self._active:  # a pipe that was closed without a word; its number is used again
+                self.remove_fd(fd)
+            self.pipes[fd] = (name, process, pipe)
+            if self.running:
+                self._activate(fd)
+        process.redirected = True
+
+    def remove_redirections(self, process: Any) -> None:
+        """Forget the pipes of ``process``; its files may be closed after this. What it left unread is lost: see
+        :meth:`drain`."""
+        for fd, (_, owner, _) in list(self.pipes.items()):
+            if owner is process:
+                self.remove_fd(fd)
+        process.redirected = False
+
+    def remove_fd(self, fd: int) -> None:
+        """Forget the pipe with this descriptor, if there is one."""
+        self.pipes.pop(fd, None)
+        pipe = self._active.pop(fd, None)
+        if pipe is not None:
+            self._pump.remove(pipe)
+
+    def drain(self, process: Any, callback: Callable[[], object]) -> None:
+        """Call ``callback()`` when all that the dead ``process`` wrote is with the streams.
+
+        Called before this returns when there is nothing to wait for; else on the loop, and after a second even if a
+        stream is stuck (its output stays in order, for later). A pipe that a grandchild still holds is read on, but
+        not waited for. The files of ``process`` are not used any more when this returns.
+        """
+        pipes = [pipe for fd, pipe in list(self._active.items()) if self.pipes[fd][1] is process]
+        for fd, pipe in [(pipe.fd, pipe) for pipe in pipes]:
+            self.pipes.pop(fd, None)
+            self._active.pop(fd, None)
+        if not pipes:
+            callback()
+            return
+        self._adopted.update(pipes)  # before the pump's thread can say that they have ended
+        self._pump.drain(pipes, self.loop, callback)
+        self._adopted -= {pipe for pipe in pipes if pipe.lane is None}
+
+    @staticmethod
+    def get_process_pipes(process: Any) -> Iterator[tuple[str, Any]]:
+        """The (name, file) pairs of the outputs of ``process`` that are captured."""
+        if process.pipe_stdout and process.stdout is not None:
+            yield "stdout", process.stdout
+        if process.pipe_stderr and process.stderr is not None:
+            yield "stderr", process.stderr
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _bind(self, name: str, sink: SinkCall | None) -> None:
+        self.redirect[name] = sink
+        self._pump.bind(self._channels[name], sink, self.buffer)
+
+    def _activate(self, fd: int) -> bool:
+        name, process, file = self.pipes[fd]
+        try:
+            pipe = Pipe(file, process.pid, self._channels[name])
+        except (OSError, ValueError) as error:
+            logger.debug("the %s of pid %s is closed: %s", name, process.pid, error)
+            del self.pipes[fd]
+            return False
+        pipe.on_end = self._forget
+        self._active[fd] = pipe
+        self._pump.add(pipe)
+        return True
+
+    def _forget(self, pipe: Pipe) -> None:
+        """``pipe`` has come to its end; on the pump's thread, so every step here is one that cannot be torn."""
+        self._adopted.discard(pipe)
+        if self._active.get(pipe.fd) is pipe:
+            del self._active[pipe.fd]
+            self.pipes.pop(pipe.fd, None)

@@ -1,0 +1,84 @@
+"""Notices that the pump's thread does not come back from a sink.
+
+Made by :class:`circus.stream.pump.Pump`. It runs while there is output to pump and costs nothing otherwise: its thread
+sleeps without a timer soon after the pump has become idle, and then ends. It knows seats, but not what is pumped.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from circus.base.logs import logger
+
+if TYPE_CHECKING:
+    from circus.stream.lane import Seat
+
+__all__ = ["STUCK_AFTER", "Watchdog"]
+
+#: A call of a sink that lasts longer is taken for stuck, and how often that is looked at; seconds.
+STUCK_AFTER, LOOK_EVERY = 0.1, 0.025
+#: The thread stays for so long after its last watch, seconds.
+LINGER = 5.0
+
+
+class Watchdog:
+    """Calls ``on_stuck(seat, since)`` when the seat given by ``present`` has been in one call for too long.
+
+    :param present: the seat to watch at the moment, or None.
+    :param on_stuck: takes the seat and the ``since`` that was seen; called from the watchdog's thread.
+    """
+
+    def __init__(self, present: Callable[[], Seat | None], on_stuck: Callable[[Seat, float], object]) -> None:
+        self._present, self._on_stuck = present, on_stuck
+        self._lock = threading.Lock()
+        self._bell = threading.Event()
+        self._awake = False
+        self._running = False
+
+    def watch(self) -> None:
+        """There is work; called by the pump's thread, after it has counted its round."""
+        if self._awake:
+            return
+        with self._lock:
+            self._awake = True
+            self._bell.set()
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._run, name="circus-pump-watch", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            if not self._bell.wait(LINGER):
+                with self._lock:
+                    if not self._bell.is_set():
+                        self._running = False
+                        return
+            self._bell.clear()
+            self._watch_while_busy()
+
+    def _watch_while_busy(self) -> None:
+        turns = -1
+        while True:
+            time.sleep(LOOK_EVERY)
+            seat = self._present()
+            since = seat.since if seat is not None else 0.0
+            if seat is not None and since:
+                if time.monotonic() - since > STUCK_AFTER:
+                    self._tell(seat, since)
+            elif seat is None or seat.turns == turns:
+                # Said first, looked at again after: a round that begins now either sees it or is seen here.
+                self._awake = False
+                if seat is self._present() and (seat is None or seat.turns == turns):
+                    return
+                self._awake = True
+            turns = seat.turns if seat is not None else -1
+
+    def _tell(self, seat: Seat, since: float) -> None:
+        try:
+            self._on_stuck(seat, since)
+        except OSError as error:
+            logger.error("a stream is stuck, and its place cannot be taken: %s", error)
+            time.sleep(1.0)

@@ -1,0 +1,251 @@
+"""The base class of plugins and its runner, without a daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from circus import __version__, plugins
+from circus.exc import CallError
+from circus.plugins import CircusPlugin, get_plugin_cmd
+from circus.plugins.runner import build_parser, construct, run
+
+FACTS = ("ipc:///nowhere/ctl", "ipc:///nowhere/pub", 1.5, None)
+
+
+class Plain(CircusPlugin):
+    """A plugin that notes what happens to it."""
+
+    name = "plain"
+
+    def __init__(self, *args, **config):
+        super().__init__(*args, **config)
+        self.story = []
+
+    def handle_init(self):
+        self.story.append("init")
+        self.loop.add_callback(self.stop)
+
+    def handle_stop(self):
+        self.story.append("stop")
+
+
+@pytest.fixture
+def make():
+    """Makes plugins, and closes their loops afterwards."""
+    made = []
+
+    def build(cls=Plain, **config):
+        made.append(cls(*FACTS, **config))
+        return made[-1]
+
+    yield build
+    for plugin in made:
+        plugin.stop()
+        plugin.stop()  # contract: may be called again
+    asyncio.set_event_loop(None)
+
+
+def test_attributes(make):
+    plugin = make(attempts="2", name="plugin:x")
+    assert plugin.config == {"attempts": "2", "name": "plugin:x"}
+    assert (plugin.endpoint, plugin.pubsub_endpoint, plugin.check_delay, plugin.ssh_server) == FACTS
+    assert plugin.active is True
+    assert plugin.daemon is True
+    assert plugin.running is False
+    assert len(plugin._id) == 32
+    assert make().loop is not plugin.loop
+
+
+def test_start_runs_until_stopped_and_stop_calls_handle_stop_once(make):
+    plugin = make()
+    plugin.start()
+    assert plugin.story == ["init", "stop"]
+    assert not plugin.running
+
+
+def test_the_plugins_loop_is_the_current_one_in_handle_init(make):
+    from tornado.ioloop import IOLoop, PeriodicCallback
+
+    class Ticking(Plain):
+        def handle_init(self):
+            self.current = IOLoop.current()
+            self.timer = PeriodicCallback(self.stop, 1)
+            self.timer.start()
+
+        def handle_stop(self):
+            self.timer.stop()
+
+    plugin = make(Ticking)
+    plugin.start()
+    assert plugin.current is plugin.loop
+
+
+def test_stop_ends_the_loop_even_if_handle_stop_fails(make):
+    class Failing(Plain):
+        def handle_init(self):
+            self.loop.asyncio_loop.set_exception_handler(lambda loop, context: self.story.append("failed"))
+            self.loop.asyncio_loop.call_soon(self.stop)
+
+        def handle_stop(self):
+            raise RuntimeError("no")
+
+    plugin = make(Failing)
+    plugin.start()
+    assert plugin.story == ["failed"]
+
+
+@pytest.mark.parametrize(("word", "active"), [("no", False), ("TRUE", True), (False, False)])
+def test_active_is_read_as_a_boolean(make, word, active):
+    assert make(active=word).active is active
+
+
+def test_an_inactive_plugin_does_not_start(make):
+    with pytest.raises(ValueError, match="Will not start an inactive plugin"):
+        make(active="off").start()
+
+
+def test_events_must_be_handled_by_the_sub_class(make):
+    with pytest.raises(NotImplementedError):
+        make().handle_recv([b"watcher.web.spawn", b"{}"])
+
+
+@pytest.mark.parametrize("method", ["call", "cast"])
+def test_there_is_no_talking_before_the_connection_exists(make, method):
+    with pytest.raises(CallError, match="no connection for 'list'"):
+        getattr(make(), method)("list")
+
+
+@pytest.mark.parametrize(
+    ("topic", "parts"),
+    [
+        (b"watcher.web.spawn", ("web", "spawn")),
+        ("watcher.web.spawn", ("web", "spawn")),
+        (b"watcher.web_app.x.spawn", ("web_app.x", "spawn")),
+        ("watcher.plugin:é.kill".encode(), ("plugin:é", "kill")),
+    ],
+)
+def test_split_data_finds_watcher_and_event_from_both_ends(topic, parts):
+    assert CircusPlugin.split_data([topic, None]) == (*parts, None)
+
+
+def test_load_message_decodes_json():
+    assert CircusPlugin.load_message(b'{"process_pid": 3}') == {"process_pid": 3}
+
+
+# -- construction ----------------------------------------------------------------------------------------------
+
+
+def made_by(cls, **config):
+    plugin = construct(cls, *FACTS, config)
+    plugin.stop()
+    return plugin
+
+
+class OwnOptionsOnly(CircusPlugin):
+    def __init__(self, loop_rate="60", **kwargs):
+        super().__init__(**kwargs)
+        self.loop_rate = loop_rate
+
+
+class FourPositions(CircusPlugin):
+    def __init__(self, one, two, three, four, **config):
+        super().__init__(one, two, three, four, **config)
+
+
+class OldNames(CircusPlugin):
+    def __init__(self, endpoint, pubsub_endpoint, check_delay, ssh_server, **config):
+        super().__init__(endpoint, pubsub_endpoint, check_delay, ssh_server=ssh_server, **config)
+
+
+class Starred(CircusPlugin):
+    def __init__(self, *args, **config):
+        assert args[0] == FACTS[0]
+        super().__init__(*args, **config)
+
+
+@pytest.mark.parametrize("cls", [CircusPlugin, OwnOptionsOnly, FourPositions, OldNames, Starred])
+def test_every_old_and_new_way_of_writing_a_constructor_works(cls):
+    plugin = made_by(cls, color="red", **{"flapping.window": "2"})
+    assert (plugin.endpoint, plugin.pubsub_endpoint, plugin.check_delay, plugin.ssh_server) == FACTS
+    assert plugin.config == {"color": "red", "flapping.window": "2"}
+
+
+def test_own_options_of_a_constructor_are_passed():
+    assert made_by(OwnOptionsOnly, loop_rate="5").loop_rate == "5"
+
+
+def test_an_option_called_like_a_fact_of_the_daemon_is_ignored_with_a_warning(caplog):
+    assert made_by(OldNames, endpoint="mine").endpoint == FACTS[0]
+    assert "'endpoint'" in caplog.text
+
+
+# -- circusd's side --------------------------------------------------------------------------------------------
+
+
+def test_get_plugin_cmd_names_the_class_and_leaves_the_configuration_alone():
+    config = {"use": "circus.plugins.CircusPlugin", "loop_rate": 5}
+    words = shlex.split(get_plugin_cmd(config, "tcp://h:1", "tcp://h:2", 2.5, None, logoutput="-"))
+    assert config == {"use": "circus.plugins.CircusPlugin", "loop_rate": 5}
+    args = build_parser().parse_args(words[3:])
+    assert (args.endpoint, args.pubsub, args.check_delay, args.ssh) == ("tcp://h:1", "tcp://h:2", 2.5, None)
+    assert (args.plugin, args.config, args.logoutput) == ("circus.plugins.CircusPlugin", "loop_rate:5", "-")
+
+
+def test_get_plugin_cmd_refuses_a_class_that_cannot_be_imported():
+    with pytest.raises(ImportError, match=r"import_string\(\) failed for 'no.such.Plugin'"):
+        get_plugin_cmd({"use": "no.such.Plugin"}, "tcp://h:1", "tcp://h:2", 1.0, None)
+
+
+def test_old_names_of_the_config_functions():
+    assert plugins._str2cfg(plugins._cfg2str({"a": 1, "b": "x y"})) == {"a": "1", "b": "x y"}
+
+
+def test_importing_the_package_costs_neither_zmq_nor_tornado():
+    code = "import sys, circus.plugins; sys.exit(bool({'zmq', 'tornado', 'asyncio'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- the runner, as far as it goes without a daemon ------------------------------------------------------------
+
+
+def test_without_a_plugin_the_usage_is_shown(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["circus-plugin"])
+    with pytest.raises(SystemExit) as ended:
+        plugins.main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: circus-plugin [-h] [--endpoint ENDPOINT]")
+
+
+def test_version(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["circus-plugin", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        plugins.main()
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
+
+
+def run_it(*arguments):
+    return run(build_parser().parse_args([*arguments]))
+
+
+def test_a_class_that_cannot_be_imported_is_one_line_and_1(caplog):
+    assert run_it("no.such.Plugin") == 1
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert errors[0].startswith("import_string() failed for 'no.such.Plugin': ModuleNotFoundError: ")
+    assert "\n" not in errors[0]
+
+
+def test_an_inactive_plugin_is_one_line_and_0(caplog):
+    caplog.set_level("INFO")
+    assert run_it("--config", "active:no", "circus.plugins.CircusPlugin") == 0
+    assert "The plugin circus.plugins.CircusPlugin is not active" in caplog.messages[-1]
+
+
+def test_a_plugin_that_cannot_be_constructed_is_told_with_its_traceback_and_1(caplog):
+    assert run_it("--config", "active:maybe", "circus.plugins.CircusPlugin") == 1
+    assert "'maybe' is not a boolean" in caplog.text
