@@ -1,7 +1,8 @@
 """What one request costs in the controller, as a ratio to a bare server that echoes JSON.
 
-Both servers run in child processes on ``ipc`` endpoints and take turns: the controller of Circus with a fake arbiter
-on a real asyncio loop, and the least a Python server can do (raw ROUTER, epoll, ``json``). Run it from the root::
+Both servers run in child processes on ``ipc`` endpoints and take turns: the controller of Circus with a fake
+arbiter on a real asyncio loop, and the least a Python server can do (raw ROUTER, epoll, ``json``). Run it
+from the root::
 
     $ python -m benchmarks.micro_rpc [--turns N] [--seconds S]
 """
@@ -143,6 +144,8 @@ def measure(turns: int, seconds: float) -> dict[str, dict[str, dict[str, float]]
             process.start()
             running[name] = process, Client(endpoint)
         try:
+            for _process, client in running.values():
+                client.round_trips(b'{"command": "numwatchers"}', 0.1)  # the server has to come up first
             for _turn in range(turns + 1):
                 for name, (process, client) in running.items():
                     for title, request in REQUESTS.items():
@@ -172,7 +175,8 @@ def _one_turn(pid: int, client: Client, message: bytes, seconds: float) -> dict[
     before = cpu_seconds(pid)
     rate = client.throughput(message, seconds)
     used = cpu_seconds(pid) - before
-    return {"p50 us": cuts[49], "p99 us": cuts[98], "piped /s": rate, "piped cpu us": used / (rate * seconds) * 1e6}
+    cpu = used / (rate * seconds) * 1e6
+    return {"p50 us": cuts[49], "p99 us": cuts[98], "piped /s": rate, "piped cpu us": cpu}
 
 
 def main() -> int:

@@ -59,14 +59,14 @@ def run(argv: Sequence[str]) -> int:
 
         sys.stdout.write(completion_script(args["completion"]))
         return OK
-    if args["help"] and not spoken:
-        sys.stdout.write(main_help(commands))
-        return OK
-    if "AUTO_COMPLETE" in os.environ and not args["help"]:
+    if "AUTO_COMPLETE" in os.environ:
         from circus.ctl.completion import answer_old_protocol
 
         answer_old_protocol(os.environ, commands, sys.stdout)
         return FAILED
+    if args["help"] and not spoken:
+        sys.stdout.write(main_help(commands))
+        return OK
     if spoken:
         return ControllerApp(commands).run(args)
     return _run_shell(args, commands)

@@ -13,7 +13,7 @@ from circus.base.endpoints import DEFAULT_ENDPOINT_DEALER
 from circus.ctl import quickjson
 from circus.exc import CallError, TransportError
 from circus.system.endpoint import parse_endpoint
-from circus.system.zmtp import DealerConnection, NoAnswer
+from circus.system.zmtp import DealerConnection, HandshakeError, NoAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,13 +142,20 @@ class LightClient:
             return False
         self._disconnect()
         while deadline is None or time.monotonic() < deadline:
-            try:
-                DealerConnection(self._near_end(), 0.2).close()
-            except TransportError as error:
-                if error.__cause__ is not None:  # refused, no such file: the system's own word
-                    return True
+            if not self._listens():
+                return True
             time.sleep(0.01)
         return False
+
+    def _listens(self) -> bool:
+        """Does anything listen at the endpoint? Behind a tunnel ssh always does, and hangs up if there is nothing."""
+        try:
+            DealerConnection(self.near_end(), 0.2).close()
+        except HandshakeError:
+            return True
+        except TransportError as error:
+            return self.ssh_server is None and not isinstance(error.__cause__, ConnectionRefusedError | FileNotFoundError)
+        return True
 
     def stop(self) -> None:
         """Close the connection, and the tunnel if there is one. May be called more than once."""
@@ -172,8 +179,11 @@ class LightClient:
         self._awaited.clear()
         self._arrived.clear()
 
-    def _near_end(self) -> str:
-        """The endpoint to connect to: the near end of a tunnel if there is an ssh server (opened when needed)."""
+    def near_end(self) -> str:
+        """The endpoint to connect to: the near end of a tunnel if there is an ssh server (opened when needed).
+
+        :raises FileNotFoundError: there is no ssh program.
+        """
         if self.ssh_server is None:
             return self.endpoint
         if self._tunnel is None or not self._tunnel.alive:
@@ -184,7 +194,7 @@ class LightClient:
 
     def _connect(self, timeout: float | None) -> Connection:
         try:
-            near_end = self._near_end()
+            near_end = self.near_end()
         except FileNotFoundError:  # no ssh program: perhaps there is a library
             return self._connect_by_zmq(timeout)
         endpoint = parse_endpoint(near_end)

@@ -1,12 +1,14 @@
 """From a configuration file to the dict that the daemon is built from (spec config.md, library.md 9).
 
 circusd, ``Arbiter.load_from_config`` and reloadconfig call :func:`get_config`; ``circusd --check`` calls
-:func:`check`. This is the face of three modules: :mod:`circus.ini` reads the dialect, :mod:`circus.configload` makes
-dicts of sections, :mod:`circus.configcheck` looks for trouble. Here problems become exceptions and log lines.
+:func:`check`. This is the face of three modules: :mod:`circus.ini` reads the dialect,
+:mod:`circus.configload` makes dicts of sections, :mod:`circus.configcheck` looks for trouble. Here problems
+become exceptions and log lines.
 
-The dict has the keys that Circus 0.19 gave it; other options are in it when the file gives them. It and the dicts of
-its sections are :class:`~circus.model.specs.Located`, so that ``config.where("cmd")`` tells file and line. The pseudo
-option ``__name__`` of a section's dict is its header; it is not an option and never reaches an environment.
+The dict has the keys that Circus 0.19 gave it; other options are in it when the file gives them. It and the
+dicts of its sections are :class:`~circus.model.origin.Located`, so that ``config.where("cmd")`` tells file
+and line. The pseudo option ``__name__`` of a section's dict is its header; it is not an option and never
+reaches an environment.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from circus.configload import EnvScope, Loaded, expand, load, read_document, wat
 from circus.exc import ConfigError
 from circus.ini import Document, StrictConfigParser
 from circus.model.options import UNLIMITED
-from circus.model.specs import Problem
+from circus.model.origin import Problem
 
 __all__ = [
     "DefaultConfigParser",
@@ -41,7 +43,9 @@ _logged: set[tuple[str, int, str, str]] = set()
 
 
 class InvalidConfig(ConfigError, ValueError):
-    """A configuration file with errors; the text begins with that of the first one, in the words of Circus 0.19."""
+    """A configuration file with errors; the text begins with that of the first one, in the words of Circus
+    0.19.
+    """
 
 
 def get_config(config_file: str) -> dict[str, Any]:
@@ -59,7 +63,8 @@ def get_config(config_file: str) -> dict[str, Any]:
 def check(config_file: str) -> tuple[Problem, ...]:
     """Everything wrong with a configuration, found without starting anything.
 
-    Also what :func:`load` does not look at, such as users that do not exist and hooks that cannot be imported.
+    Also what :func:`load` does not look at, such as users that do not exist and hooks that cannot be
+    imported.
     """
     from circus.configcheck import check_file  # only for ``circusd --check``
 
@@ -101,7 +106,8 @@ class DefaultConfigParser(StrictConfigParser):
         return [(name, value if noreplace else expand(value, self._scope)) for name, value in super().items(section)]
 
     def dget(self, section: str, option: str, default: Any = None, type: Any = str) -> Any:
-        """The value of an option as str, int, bool or float; ``default``, unconverted, when it is not there."""
+        """The value of an option as str, int, bool or float; ``default``, unconverted, when it is not there.
+        """
         if not self.has_option(section, option):
             return default
         value = self.get(section, option)

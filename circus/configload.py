@@ -1,7 +1,8 @@
 """Sections to dicts: environments are layered, variables expanded, options converted (spec config.md 3 to 8).
 
-The work behind :mod:`circus.config`, which raises and logs what is found here, and :mod:`circus.configcheck`, which
-looks further. Problems are collected, never raised. Nothing is opened, resolved or imported on behalf of a section.
+The work behind :mod:`circus.config`, which raises and logs what is found here, and :mod:`circus.configcheck`,
+which looks further. Problems are collected, never raised. Nothing is opened, resolved or imported on behalf
+of a section.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from circus.ini import Document
 from circus.model.hooktable import HOOKS
 from circus.model.options import ABSENT, CIRCUS, PLUGIN, SOCKET, WATCHER, Option, Table, closest, limit_exists
 from circus.model.options.kinds import Account, Text, Words
-from circus.model.specs import Located, Place, Problem
+from circus.model.origin import Located, Place, Problem
 
 STATSD_TEXT = "You defined a stats_endpoint without setting up statsd to True."
 _SECTION_WORDS = ("circus", "watcher", "socket", "plugin", "env")
@@ -65,7 +66,8 @@ _TABLES_AMONG_THEM = tuple(name for name, value in _WATCHER_DEFAULTS.items() if 
 
 
 class EnvScope:
-    """Look-up of ``circus.env.X``: the exact name first, then without regard to case; inner layers before outer.
+    """Look-up of ``circus.env.X``: the exact name first, then without regard to case; inner layers before
+    outer.
 
     :param values: the variables of this layer.
     :param outer: the layer around it.
@@ -100,7 +102,9 @@ class EnvScope:
 
 
 def expand(text: str, *scopes: EnvScope) -> str:
-    """``text`` with ``$(circus.env.X)`` replaced; a name not known to the first scope is looked up in the next."""
+    """``text`` with ``$(circus.env.X)`` replaced; a name not known to the first scope is looked up in the
+    next.
+    """
     for scope in scopes:
         if "(" in text:
             text = compile_template(text).expand(scope)
@@ -215,7 +219,9 @@ class Loader:
     # -- environments -------------------------------------------------------------------------------------------
 
     def _read_environments(self) -> None:
-        """``[env]`` in the order written, so that an entry may use those before it; then the ``[env:…]`` patterns."""
+        """``[env]`` in the order written, so that an entry may use those before it; then the ``[env:…]``
+        patterns.
+        """
         if "env" in self._document.sections:
             for name, text in self._document.items("env").items():
                 if "(" in text:  # a fresh scope: the layer has grown since the last one
@@ -227,7 +233,9 @@ class Loader:
                 self._patterns.add(section[4:], self._document.items(section))
 
     def _watcher_env(self, name: str) -> dict[str, str]:
-        """What the configuration writes for a watcher: ``[env]``, then each matching ``[env:…]``, later ones winning."""
+        """What the configuration writes for a watcher: ``[env]``, then each matching ``[env:…]``, later ones
+        winning.
+        """
         env = self._env
         for items in self._patterns.matching(name):
             if env is self._env:
@@ -293,7 +301,9 @@ class Loader:
         return config
 
     def _family(self, config: Located, option: Option, key: str, text: str, scope: EnvScope) -> None:
-        """One member of a family of watcher options; those of hooks, limits and streams go to dicts of their own."""
+        """One member of a family of watcher options; those of hooks, limits and streams go to dicts of their
+        own.
+        """
         member = key[len(option.family) :]
         if option.family == "hooks.":
             if member not in HOOKS:

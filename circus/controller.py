@@ -1,18 +1,14 @@
-"""The control endpoint: requests come in, commands are executed, answers go out (spec wire.md 1 to 3, library.md 6).
+"""The control endpoint: requests come in, commands are executed, answers go out (spec wire.md 1 to 3).
 
-Built and started by :class:`circus.arbiter.Arbiter`. It knows how a request is answered and when; what a command does
-is the command's business, what the bytes mean that of :mod:`circus.model.messages`. Whatever arrives, no exception
-leaves a callback of this module, and every request that wants an answer gets one.
-
-The ROUTER socket is driven raw, by a reader on its descriptor: ZMQStream costs six times the CPU per request. That
-descriptor tells about *changes* only, so the socket is asked again after everything that was received or sent.
-``zmq`` is imported by :meth:`Controller.initialize`, when the first workers run already.
+Built and started by :class:`circus.arbiter.Arbiter` (spec library.md 6). It knows when and how a request is
+answered; what a command does is the command's business, what the bytes mean that of
+:mod:`circus.model.messages`, and how they travel that of :mod:`circus.system.router`. Whatever arrives, no
+exception leaves a callback of this module, and every request that wants an answer gets one.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 
 from circus.base.logs import logger
 from circus.base.tasks import unwrap_loop
@@ -33,6 +29,7 @@ from circus.model.messages import (
     split_frames,
 )
 from circus.sighandler import SysHandler
+from circus.system.router import RouterSocket
 from circus.system.transport import bind_endpoint, create_udp_socket
 
 TYPE_CHECKING = False
@@ -43,15 +40,6 @@ if TYPE_CHECKING:
     from circus.commands.base import Command
     from circus.model.messages import Request, Route
 
-#: One turn of the loop handles so many messages, or works so long in seconds; then everything else has its turn.
-BATCH = 64
-TURN = 0.005
-#: Messages that may wait for one client that does not read, and from one that writes faster than we read.
-HIGH_WATER = 1000
-#: Bytes of the longest request; a longer one ends the connection.
-LONGEST_REQUEST = 64 << 20
-#: Milliseconds that the last replies have to leave when the endpoint is closed.
-LINGER = 200
 #: Datagrams of discovery answered in one turn.
 DATAGRAMS = 16
 
@@ -85,15 +73,15 @@ class Controller:
         self.check_delay = check_delay * 1000
         self.started = False
         self.caller: PeriodicCheck | None = None
-        #: The listening socket, when circusd has bound it already (a ``BoundEndpoint``).
+        #: The listening socket, when circusd has bound it already (a ``BoundEndpoint``, which circusd
+        #: unlinks).
         self.bound: Any = None
         self.ctrl_socket: Any = None
         self.stream: Any = None  # there was a ZMQStream here
         self.udp_socket: Any = None
         self.sys_hdl: Any = None
+        self._router: RouterSocket | None = None
         self._own_bound: Any = None
-        self._fd: int | None = None
-        self._draining = self._scheduled = False
         self._commands: dict[str, Command] = {}
         #: Requests that wait for the end of an operation, with that operation, in the order of their arrival.
         self._pending: dict[int, tuple[Any, Request, Command, Route | None]] = {}
@@ -107,7 +95,7 @@ class Controller:
             self._commands.setdefault(name, command)
         return self._commands
 
-    # -- up and down --------------------------------------------------------------------------------------------
+    # -- up and down ------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Listen, answer, and call the periodic check.
@@ -143,12 +131,9 @@ class Controller:
             self.caller.stop()
             self.caller = None
         self._answer_pending()
-        if self._fd is not None:
-            unwrap_loop(self.loop).remove_reader(self._fd)
-            self._fd = None
-        if self.ctrl_socket is not None:
-            sock, self.ctrl_socket = self.ctrl_socket, None
-            sock.close(linger=LINGER)
+        if self._router is not None:
+            self._router.close()
+            self._router = self.ctrl_socket = None
         if self._own_bound is not None:
             self._own_bound.unlink()
             self._own_bound = None
@@ -164,37 +149,22 @@ class Controller:
         self.sys_hdl = SysHandler(self)
 
     def _init_socket(self) -> None:
-        import zmq  # kept off the start path
-
         if self.context is None:
+            import zmq  # kept off the start path
+
             self.context = zmq.Context.instance()
-        sock = self.context.socket(zmq.ROUTER)
-        try:
-            sock.linger = 0
-            sock.setsockopt(zmq.SNDHWM, HIGH_WATER)
-            sock.setsockopt(zmq.RCVHWM, HIGH_WATER)
-            sock.setsockopt(zmq.MAXMSGSIZE, LONGEST_REQUEST)
-            if "[" in str(self.endpoint):  # an IPv6 address
-                sock.setsockopt(zmq.IPV6, 1)
-            bound = self.bound or self._bind_early()
-            if bound is not None:
-                bound.attach(sock)
-            else:
-                sock.bind(self.endpoint)
-        except BaseException:
-            sock.close(linger=0)
-            raise
-        self.ctrl_socket = sock
-        self._zmq = zmq
-        self._nowait, self._more = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
-        self._events, self._rcvmore, self._readable = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
+        router = RouterSocket(unwrap_loop(self.loop), self.handle_message)
+        router.bind(self.context, str(self.endpoint), self.bound or self._bind_early())
+        self._router, self.ctrl_socket = router, router.socket
 
     def _bind_early(self) -> Any:
-        """The endpoint bound by ourselves, which gives socket files their mode and owner and never takes over a live
-        one; None for what only ZeroMQ can bind."""
-        import os
+        """The endpoint, bound by ourselves; None for what only ZeroMQ can bind.
 
-        from circus.base.convert import to_uid  # only for embedding programs; circusd has bound before
+        It gives socket files their mode and owner, and never takes one over that somebody listens at.
+        """
+        import os  # only for embedding programs: circusd has bound before
+
+        from circus.base.convert import to_uid
 
         endpoint = str(self.endpoint)
         owner = to_uid(self.endpoint_owner) if self.endpoint_owner and endpoint.startswith("ipc://") else None
@@ -206,54 +176,11 @@ class Controller:
         return self._own_bound
 
     def _init_stream(self) -> None:
-        """Have the loop tell when something may have arrived."""
-        loop = unwrap_loop(self.loop)
-        self._fd = self.ctrl_socket.getsockopt(self._zmq.FD)
-        loop.add_reader(self._fd, self._drain)
-        self._drain_soon()  # a change before the registration is not told again
+        """Begin to read."""
+        assert self._router is not None
+        self._router.start()
 
-    # -- requests -----------------------------------------------------------------------------------------------
-
-    def _drain(self) -> None:
-        """Handle the messages that have arrived, for one turn of the loop at most."""
-        sock = self.ctrl_socket
-        if sock is None or self._draining:
-            return
-        self._scheduled = False
-        self._draining = True
-        recv, getsockopt, clock = sock.recv, sock.getsockopt, time.monotonic
-        nowait, rcvmore, again = self._nowait, self._rcvmore, self._zmq.Again
-        end = clock() + TURN
-        try:
-            for number in range(BATCH):
-                try:
-                    frames = [recv(nowait)]
-                except again:
-                    return
-                while getsockopt(rcvmore):
-                    frames.append(recv())
-                self._handle(frames)
-                if clock() > end or self.ctrl_socket is None:
-                    break
-                # Mostly there is one request at a time, and asking is cheaper than the exception; a crowd is not asked.
-                if number == 0 and not getsockopt(self._events) & self._readable:
-                    return
-            self._drain_soon()
-        except self._zmq.ZMQError as failure:  # the context has been terminated under our feet
-            logger.error("the control endpoint is gone: %s", failure)
-        finally:
-            self._draining = False
-
-    def _drain_soon(self) -> None:
-        if not self._scheduled and self.ctrl_socket is not None:
-            self._scheduled = True
-            unwrap_loop(self.loop).call_soon(self._drain)
-
-    def _handle(self, frames: list[bytes]) -> None:
-        try:
-            self.handle_message(frames)
-        except Exception:  # the last border: one message must never harm the others
-            logger.exception("error while a message was handled: %s", quote(frames))
+    # -- requests ---------------------------------------------------------------------------------------
 
     def handle_message(self, raw_msg: Sequence[bytes]) -> None:
         """One message of the ROUTER socket, as frames; what is not a request of one frame is dropped."""
@@ -268,7 +195,8 @@ class Controller:
     def dispatch(self, job: tuple[Route | None, bytes]) -> None:
         """Execute one request and answer it.
 
-        :param job: where the answer goes, and the JSON of the request; None for nowhere, then failures are logged.
+        :param job: where the answer goes, and the JSON of the request. None for nowhere: then failures are
+            logged.
         """
         cid, msg = job
         try:
@@ -290,9 +218,8 @@ class Controller:
                 self._follow(result, request, command, cid)
             else:
                 self.send_response(request.id, cid, msg, _reply_of(result), request.cast)
-        except (Exception, SystemExit) as failure:  # a border: foreign code that exits must not end the daemon
-            reply = _refusal(failure, request)
-            self.send_response(request.id, cid, msg, reply, request.cast)
+        except (Exception, SystemExit) as failure:  # a border: foreign code must not end the daemon
+            self.send_response(request.id, cid, msg, _refusal(failure, request), request.cast)
 
     def _find(self, name: str) -> Command | None:
         name = name.lower()
@@ -304,11 +231,11 @@ class Controller:
                 return None
         return command
 
-    # -- operations that take long ------------------------------------------------------------------------------
+    # -- operations that take long ----------------------------------------------------------------------
 
     def _follow(self, result: Any, request: Request, command: Command, cid: Route | None) -> None:
         """Answer when the operation has ended to a client that waits, else now."""
-        if hasattr(result, "cr_await"):  # a command of a third party written as coroutine function
+        if hasattr(result, "cr_await"):  # a command of a third party, written as a coroutine function
             import asyncio
 
             result = asyncio.ensure_future(result)
@@ -335,11 +262,7 @@ class Controller:
         if key not in self._pending:
             return  # answered when the endpoint was closed
         future, request, _command, cid = self._pending.pop(key)
-        try:
-            reply = _outcome(future)
-        except Exception as failure:  # a border, as in dispatch: the result is foreign
-            reply = _refusal(failure, request)
-        self.send_response(request.id, cid, request.raw, reply)
+        self.send_response(request.id, cid, request.raw, _outcome(future))
 
     def _answer_pending(self) -> None:
         """The endpoint closes: nobody shall wait for an answer that cannot come any more."""
@@ -348,14 +271,11 @@ class Controller:
                 self._settled(key)
                 continue
             del self._pending[key]
-            if command.ends_daemon(request.properties):
-                reply = ok()
-            else:
-                reply = error("server error", errno=BAD_MSG_DATA_ERROR)
-                reply["cause"] = "the daemon has ended"
+            ended = command.ends_daemon(request.properties)
+            reply = ok() if ended else _failed("the daemon has ended")
             self.send_response(request.id, cid, request.raw, reply)
 
-    # -- replies ------------------------------------------------------------------------------------------------
+    # -- replies ----------------------------------------------------------------------------------------
 
     def send_ok(
         self, mid: Any, cid: Route | None, msg: bytes, props: dict[str, Any] | None = None, cast: bool = False
@@ -376,11 +296,10 @@ class Controller:
         """Answer that it went wrong, and why."""
         self.send_response(mid, cid, msg, error(reason, tb, errno), cast)
 
-    def send_response(self, mid: Any, cid: Route | None, msg: bytes, resp: dict[str, Any], cast: bool = False) -> None:
-        """Send one reply. Nothing is sent for a cast; a request of our own has its failure logged.
-
-        A client that has gone, or whose queue is full because it does not read, loses the reply: ROUTER drops it.
-        """
+    def send_response(
+        self, mid: Any, cid: Route | None, msg: bytes, resp: dict[str, Any], cast: bool = False
+    ) -> None:
+        """Send one reply. Nothing is sent for a cast; a request of our own has its failure logged."""
         if cast or cid is None:
             if "errno" in resp:  # as only errors have
                 level = logging.DEBUG if cast else logging.ERROR
@@ -390,38 +309,23 @@ class Controller:
         payload = encode(resp)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("sending response %s", payload)
-        self._send(cid, payload)
+        if self._router is not None:
+            self._router.send(cid, payload)
 
-    def _send(self, cid: Route, payload: bytes) -> None:
-        sock = self.ctrl_socket
-        if sock is None:
-            return
-        try:
-            if type(cid) is bytes:
-                sock.send(cid, self._more)
-            else:
-                for frame in cid:
-                    sock.send(frame, self._more)
-            sock.send(payload, self._nowait)
-            if not self._draining and sock.getsockopt(self._events) & self._readable:
-                self._drain_soon()
-        except self._zmq.ZMQError as failure:
-            logger.debug("a reply could not be sent: %s", failure)
-
-    # -- discovery ----------------------------------------------------------------------------------------------
+    # -- discovery --------------------------------------------------------------------------------------
 
     def _init_multicast_endpoint(self) -> None:
         """Answer discovery; without it the daemon is as good, so a failure is a warning only."""
         try:
-            group, port = _multicast_address(self.multicast_endpoint)
-            self.udp_socket = create_udp_socket(group, port)
+            self.udp_socket = create_udp_socket(*_multicast_address(self.multicast_endpoint))
             self.udp_socket.setblocking(False)
             fd = self.udp_socket.fileno()
             unwrap_loop(self.loop).add_reader(fd, self.handle_autodiscover_message, fd, 1)
         except (OSError, ValueError) as failure:
             self.udp_socket = None
             logger.warning(
-                "Multicast discovery is disabled, there was an error during udp socket creation. (%s)", failure
+                "Multicast discovery is disabled, there was an error during udp socket creation. (%s)",
+                failure,
             )
 
     def handle_autodiscover_message(self, fd_no: Any = None, events: Any = None) -> None:
@@ -480,7 +384,7 @@ class PeriodicCheck:
             running.add_done_callback(_log_failure)
 
 
-# -- what replies say -------------------------------------------------------------------------------------------
+# -- what replies say -----------------------------------------------------------------------------------
 
 
 def _reply_of(result: Any) -> dict[str, Any]:
@@ -489,15 +393,29 @@ def _reply_of(result: Any) -> dict[str, Any]:
         return ok(result)
     if isinstance(result, list):
         return ok({"results": result})
-    return error("server error", errno=BAD_MSG_DATA_ERROR)
+    return _failed(f"{type(result).__name__} is not an object")
 
 
-def _refusal(failure: BaseException, request: Request) -> dict[str, Any]:
-    """The reply for a command that raised."""
+def _failed(cause: str) -> dict[str, Any]:
+    """The reply for an operation that did not come to its end; ``cause`` is a key that older daemons have
+    not."""
+    return {**error("server error", errno=BAD_MSG_DATA_ERROR), "cause": cause}
+
+
+def _plain_refusal(failure: BaseException | None) -> dict[str, Any] | None:
+    """The reply for failures whose text alone tells all, before or after the operation began."""
     if isinstance(failure, MessageError):
         return error(_text(failure), errno=MESSAGE_ERROR)
     if isinstance(failure, ConflictError):
         return error(_text(failure), errno=COMMAND_ERROR)
+    return None
+
+
+def _refusal(failure: BaseException, request: Request) -> dict[str, Any]:
+    """The reply for a command that raised."""
+    reply = _plain_refusal(failure)
+    if reply is not None:
+        return reply
     if isinstance(failure, OSError):
         return error(_text(failure), errno=OS_ERROR)
     import traceback  # kept off the start path
@@ -508,17 +426,15 @@ def _refusal(failure: BaseException, request: Request) -> dict[str, Any]:
 
 def _outcome(future: Any) -> dict[str, Any]:
     """The reply for an operation that has ended and was waited for."""
-    failure = None if future.cancelled() else future.exception()
-    if failure is None and not future.cancelled():
+    if future.cancelled():
+        return _failed("the operation was cancelled")
+    failure = future.exception()
+    if failure is None:
         return _reply_of(future.result())
-    if isinstance(failure, MessageError):
-        return error(_text(failure), errno=MESSAGE_ERROR)
-    if isinstance(failure, ConflictError):
-        return error(_text(failure), errno=COMMAND_ERROR)
-    if failure is not None:
-        logger.error("exception %s caught", _text(failure))
-    reply = error("server error", errno=BAD_MSG_DATA_ERROR)
-    reply["cause"] = "the operation was cancelled" if failure is None else _text(failure)
+    reply = _plain_refusal(failure)
+    if reply is None:
+        _log_failure(future)
+        reply = _failed(_text(failure))
     return reply
 
 

@@ -1,8 +1,8 @@
 """The ini dialect of Circus: text to sections and options, each with the file and line it comes from.
 
-``circus.config`` reads its files through :class:`Document`. The dialect is that of Circus 0.19 to the letter (spec
-config.md 2), so that old files mean the same; where it silently loses what somebody wrote, a warning says so. All
-problems of all files are collected. What options mean, and which exist, is not known here.
+``circus.config`` reads its files through :class:`Document`. The dialect is that of Circus 0.19 to the letter
+(spec config.md 2), so that old files mean the same; where it silently loses what somebody wrote, a warning
+says so. All problems of all files are collected. What options mean, and which exist, is not known here.
 
 :class:`StrictConfigParser` at the end gives the same under the method names of :mod:`configparser`.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from circus.exc import ConfigError
-from circus.model.specs import Place, Problem
+from circus.model.origin import Place, Problem
 
 #: An indented line that could be meant as an option of its own; whether it is one only the tables can tell.
 _LIKE_AN_OPTION = re.compile(r"([a-z][\w.]*)[ \t]*[=:]", re.ASCII)
@@ -46,7 +46,8 @@ class Document:
     :ivar defaults: the section ``[DEFAULT]``.
     :ivar problems: what is wrong with the files so far, in the order found.
     :ivar files: names of the files read.
-    :ivar suspects: continuation lines that look like options, as (section, option they continue, looks-like, place).
+    :ivar suspects: continuation lines that look like options, as (section, option they continue, looks-like,
+        place).
     """
 
     def __init__(self) -> None:
@@ -71,7 +72,9 @@ class Document:
         _Reader(self, file).read(text)
 
     def items(self, section: str) -> dict[str, str]:
-        """The options of a section on top of those of ``[DEFAULT]``. :raises KeyError: for an unknown section."""
+        """The options of a section on top of those of ``[DEFAULT]``. :raises KeyError: for an unknown
+        section.
+        """
         options = self.sections[section].options
         return {**self.defaults.options, **options} if self.defaults.options else options
 
@@ -256,8 +259,8 @@ class _Reader:
 class StrictConfigParser:
     """Compatibility: a :class:`Document` under the method names of :mod:`configparser` (spec library.md 9).
 
-    Option names are case-sensitive, the first value of an option wins, and every section has the pseudo option
-    ``__name__``. Parsing errors are :class:`~circus.exc.ConfigError`.
+    Option names are case-sensitive, the first value of an option wins, and every section has the pseudo
+    option ``__name__``. Parsing errors are :class:`~circus.exc.ConfigError`.
     """
 
     def __init__(self, defaults: Mapping[str, str] | None = None, document: Document | None = None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from circus.base.logs import logger
-from circus.model.plan import socket_references
+from circus.model.socketnames import socket_references
 from circus.model.steps import Stage, Wish
 
 if TYPE_CHECKING:

@@ -250,7 +250,11 @@ class Process:
             return env
         if getattr(watcher, "circus_env", True):
             # A daemon that is a worker itself inherited such names; those are not written on purpose.
-            written = [name for name in env if env[name] != os.environ.get(name)]
+            written = [
+                name
+                for name in ("CIRCUS_WATCHER", "CIRCUS_WID")
+                if name in env and env[name] != os.environ.get(name)
+            ]
             env.update(identity_variables(str(getattr(watcher, "name", self.name)), self.wid, written))
         if getattr(watcher, "login_env", False) is True and self.uid is not None:
             import pwd  # only where there are users

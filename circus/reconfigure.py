@@ -12,7 +12,8 @@ from typing import Any
 
 from circus.base.logs import configure_logger, logger
 from circus.exc import ConfigError
-from circus.model.plan import Act, Plan, Step, socket_references
+from circus.model.plan import Act, Plan, Step
+from circus.model.socketnames import socket_references
 from circus.model.steps import Wish
 from circus.sockets import CircusSocket
 from circus.watcher import Watcher

@@ -197,8 +197,11 @@ def _linked_directories(packages: str) -> list[str]:
     for name in sorted(os.listdir(packages)):
         if not name.endswith(".pth"):
             continue
-        with open(os.path.join(packages, name), encoding="utf-8", errors="surrogateescape") as file:
-            lines = [line.strip() for line in file]
+        try:
+            with open(os.path.join(packages, name), encoding="utf-8", errors="surrogateescape") as file:
+                lines = [line.strip() for line in file]
+        except OSError:  # not readable for us; the interpreter of the virtualenv passes over it likewise
+            continue
         for line in lines:
             if line and not line.startswith(("#", "import ", "import\t")):
                 path = os.path.normpath(os.path.join(packages, line))

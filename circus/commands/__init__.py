@@ -1,11 +1,11 @@
 """The words of the control protocol: one module and one class per command (spec wire.md 5, library.md 8).
 
-``circusctl`` and the controller look commands up here. Importing this package loads no command: the table below is
-all that help pages and completion need, :func:`find_command` loads the one module that is asked for, and
-:func:`get_commands` loads them all.
+``circusctl`` and the controller look commands up here. Importing this package loads no command: the table
+below is all that help pages and completion need, :func:`find_command` loads the one module that is asked for,
+and :func:`get_commands` loads them all.
 
-Submodules called ``list`` and ``set`` become attributes of this package, so the builtins of those names cannot be
-used in this file.
+Submodules called ``list`` and ``set`` become attributes of this package, so the builtins of those names
+cannot be used in this file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND_NAMES", "SUMMARIES", "error", "errors", "find_command", "get_commands", "ok"]
 
-#: Command word -> (module, class, summary). The summary repeats the first line of the class docstring; a test compares.
+#: Command word -> (module, class, summary). The summary repeats the first line of the class docstring.
 SUMMARIES: dict[str, tuple[str, str, str]] = {
     "add": ("addwatcher", "AddWatcher", "Add a watcher"),
     "decr": ("decrproc", "DecrProc", "Decrement the number of processes in a watcher"),
@@ -52,7 +52,7 @@ COMMAND_NAMES: tuple[str, ...] = tuple(sorted(SUMMARIES))
 def find_command(name: str) -> Command:
     """A fresh instance of the command called ``name`` (lower case), loading no other command.
 
-    A third-party command that has been imported is found as well, and replaces a bundled one of the same name.
+    A third-party command that has been imported is found as well, and replaces a bundled one of that name.
 
     :raises KeyError: no command has that name.
     """

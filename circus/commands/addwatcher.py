@@ -16,8 +16,8 @@ _STREAMS = ("stdout_stream", "stderr_stream")
 class AddWatcher(Command):
     """Add a watcher
 
-    The watcher is stopped at first, unless ``start`` is true. It is not written to the configuration file, and the
-    next ``reloadconfig`` removes it.
+    The watcher is stopped at first, unless ``start`` is true. It is not written to the configuration file,
+    and the next ``reloadconfig`` removes it.
 
     Message
     -------
@@ -78,7 +78,8 @@ class AddWatcher(Command):
         owner = arbiter.endpoint_owner if getattr(arbiter, "endpoint_owner_mode", False) else None
         if owner is not None and options.get("uid") != owner:
             raise MessageError("uid does not match endpoint_owner")
-        # A request says these two by properties of their own; options of the same name would collide with them.
+        # A request says these two by properties of their own; options of the same name would collide with
+        # them.
         options.pop("cmd", None)
         args = options.pop("args", None)
         if props.get("args") is not None:

@@ -1,11 +1,11 @@
 """What a command is: a word of the control protocol, spoken on both sides of the wire.
 
-One class holds both halves, so that they cannot drift apart: the client half turns command-line arguments into a
-message and a reply into text, the server half checks properties and acts on the arbiter. ``circusctl`` calls
-:meth:`Command.message` and :meth:`Command.console_msg`; the controller calls :meth:`Command.validate` and
-:meth:`Command.execute`. A command knows the public methods of Arbiter and Watcher, and nothing of sockets.
+One class holds both halves, so that they cannot drift apart: the client half turns command-line arguments
+into a message and a reply into text, the server half checks properties and acts on the arbiter.
+``circusctl`` calls :meth:`Command.message` and :meth:`Command.console_msg`; the controller calls
+:meth:`Command.validate` and :meth:`Command.execute`. A command knows the public methods of Arbiter and Watcher, and nothing of sockets.
 
-A third-party command is a subclass of :class:`Command` that has been imported before ``get_commands()`` is called.
+A third-party command is a subclass of :class:`Command`, imported before ``get_commands()`` is called.
 ``circusctl`` imports this module on its way to a first answer in a few milliseconds: it must stay light.
 """
 
@@ -45,7 +45,7 @@ class CommandMeta(type):
 
 
 def _dedent(text: str) -> str:
-    """The docstring without the indentation of the source; ``inspect`` would take longer to import than a reply."""
+    """The docstring without the indentation of the source (importing ``inspect`` would take too long)."""
     first, *rest = text.expandtabs().strip().split("\n")
     margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
     return "\n".join([first.strip(), *(line[margin:].rstrip() for line in rest)])
@@ -69,7 +69,7 @@ class Command(metaclass=CommandMeta):
         ("", "waiting", False, "reply when the operation has ended, with its outcome")
     ]
 
-    # -- client side --------------------------------------------------------------------------------------------
+    # -- client side ----------------------------------------------------------------------------------
 
     def make_message(self, **props: Any) -> dict[str, Any]:
         """The request as a dict; a ``command`` among ``props`` replaces the command word."""
@@ -94,7 +94,7 @@ class Command(metaclass=CommandMeta):
         """The text for a reply."""
         return "ok" if msg.get("status") == "ok" else self.console_error(msg)
 
-    # -- server side --------------------------------------------------------------------------------------------
+    # -- server side ----------------------------------------------------------------------------------
 
     def validate(self, props: dict[str, Any]) -> None:
         """Check the properties of a request; may normalise them in place.
@@ -108,8 +108,8 @@ class Command(metaclass=CommandMeta):
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         """Do it.
 
-        :returns: the fields of the reply as a dict, a list (sent as ``results``), None, or a future of those for
-            what takes time: then a client that is not ``waiting`` is answered ok at once.
+        :returns: the fields of the reply as a dict, a list (sent as ``results``), None, or a future of those
+            for what takes time: then a client that is not ``waiting`` is answered ok at once.
         """
         raise NotImplementedError(f"command {self.name!r} cannot be executed")
 
@@ -129,7 +129,7 @@ class Command(metaclass=CommandMeta):
 
 
 def find_watcher(arbiter: Any, name: object) -> Any:
-    """The watcher called ``name``, ignoring case; a name with blanks is also found as it is written in topics.
+    """The watcher called ``name``, ignoring case; one with blanks also as it is written in topics.
 
     :raises MessageError: ``program <name> not found``.
     :raises ArgumentError: when the name is not even text.
@@ -143,9 +143,9 @@ def find_watcher(arbiter: Any, name: object) -> Any:
 
 
 def derive(future: Any, transform: Callable[[Any], Any]) -> Any:
-    """A future of ``transform(result)``; failure and cancellation pass through, and what transform raises as well.
+    """A future of ``transform(result)``.
 
-    What is not a future (a fake watcher's None, a plain value) is transformed at once.
+    Failure and cancellation pass through, and so does what ``transform`` raises. What is not a future (a fake watcher's None, a plain value) is transformed at once.
     """
     if not hasattr(future, "add_done_callback"):
         return transform(future)
@@ -175,5 +175,5 @@ def derive(future: Any, transform: Callable[[Any], Any]) -> Any:
 
 
 def bare(future: Any) -> Any:
-    """A future that ends when the given one does, for a reply without fields; None when there is no future."""
+    """A future that ends when the given one does, for a reply without fields; None without a future."""
     return derive(future, lambda _result: None)

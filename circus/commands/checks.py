@@ -1,7 +1,7 @@
 """Reading single values: out of the properties of a request (server), and off a command line (client).
 
-Called by the command modules. The first group raises MessageError with the texts of spec wire.md 5.2, the second
-ArgumentError with one line for the terminal.
+Called by the command modules. The first group raises MessageError with the texts of spec wire.md 5.2, the
+second ArgumentError with one line for the terminal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-# -- properties of a request ------------------------------------------------------------------------------------
+# -- properties of a request --------------------------------------------------------------------------
 
 
 def whole_number(props: Mapping[str, Any], key: str) -> int:
@@ -47,7 +47,7 @@ def count(props: Mapping[str, Any], key: str, default: int) -> int:
 
 
 def seconds(props: Mapping[str, Any], key: str) -> float | None:
-    """The property as a time span, or None when it is absent or null; numeric text is accepted, negative means 0.
+    """The property as a time span, or None when it is absent or null; numeric text will do, negative is 0.
 
     :raises MessageError: ``'graceful_timeout' isn't a number``.
     """
@@ -81,7 +81,7 @@ def signal_number(value: Any) -> int:
     return number
 
 
-# -- words of a command line ------------------------------------------------------------------------------------
+# -- words of a command line --------------------------------------------------------------------------
 
 
 def int_argument(word: Any, what: str) -> int:

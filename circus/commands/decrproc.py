@@ -17,8 +17,8 @@ class DecrProc(IncrProc):
     Message
     -------
 
-    ``nb`` is how many to take away, by default 1; below none it does not go. With ``waiting`` the reply comes when
-    they have ended::
+    ``nb`` is how many to take away, by default 1; below none it does not go. With ``waiting`` the reply comes
+    when they have ended::
 
         {"command": "decr", "properties": {"name": "web", "nb": 2, "waiting": true}}
 

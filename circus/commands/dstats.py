@@ -29,10 +29,10 @@ class Daemontats(Command):
     Reply
     -----
 
-    ``info`` is as in the reply to ``stats``, with ``children`` always empty. ``cpu`` is in percent of one CPU since
-    the last request of this kind, or since the daemon was started::
+    ``info`` is as in the reply to ``stats``, with ``children`` always empty. ``cpu`` is in percent of one CPU
+    since the last request of this kind, or since the daemon was started::
 
-        {"status": "ok", "time": 1795288292.0, "info": {"cpu": 0.1, "mem": 0.136, "mem_info1": "32.75M", "pid": 12}}
+        {"status": "ok", "time": 1795288292.0, "info": {"cpu": 0.1, "mem": 0.136, "pid": 12}}
 
     Command line
     ------------

@@ -19,8 +19,8 @@ REPORTED = ("endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "mul
 class GlobalOptions(Command):
     """Get the arbiter options
 
-    The endpoints of the daemon and the interval of its periodic check in seconds. This is how a client that knows the
-    control endpoint finds the others.
+    The endpoints of the daemon and the interval of its periodic check in seconds. This is how a client that
+    knows the control endpoint finds the others.
 
     Message
     -------
@@ -36,7 +36,8 @@ class GlobalOptions(Command):
 
         {"status": "ok", "time": 1795288292.0, "options": {"pubsub_endpoint": "tcp://127.0.0.1:5556"}}
 
-    The keys are ``endpoint``, ``stats_endpoint``, ``pubsub_endpoint``, ``check_delay`` and ``multicast_endpoint``.
+    The keys are ``endpoint``, ``stats_endpoint``, ``pubsub_endpoint``, ``check_delay`` and
+    ``multicast_endpoint``.
 
     Command line
     ------------

@@ -28,8 +28,8 @@ class IncrProc(Command):
 
         {"status": "ok", "time": 1795288292.0, "numprocesses": 4}
 
-    A singleton watcher is left alone; the reply then has ``"singleton": true`` and the present number. On a stopped
-    watcher only the number changes.
+    A singleton watcher is left alone; the reply then has ``"singleton": true`` and the present number. On a
+    stopped watcher only the number changes.
 
     Command line
     ------------

@@ -17,8 +17,8 @@ class IPythonShell(Command):
     """Create shell into circusd process
 
     Starts an IPython kernel in the daemon, with the arbiter as ``arbiter``, and connects a console to it. The
-    packages ``ipykernel`` (on the side of the daemon) and ``jupyter_console`` (on the side of ``circusctl``) are
-    needed.
+    packages ``ipykernel`` (on the side of the daemon) and ``jupyter_console`` (on the side of ``circusctl``)
+    are needed.
 
     Message
     -------

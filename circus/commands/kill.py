@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 class Kill(Command):
     """Kill a specific process
 
-    Sends a signal to one process of a watcher, or to all of them, waits for their end up to a time limit, and then
-    sends SIGKILL to what is left. The watcher stays active: it replaces the processes.
+    Sends a signal to one process of a watcher, or to all of them, waits for their end up to a time limit, and
+    then sends SIGKILL to what is left. The watcher stays active: it replaces the processes.
 
     Message
     -------
 
-    Only ``name`` is required. Without ``pid`` all processes of the watcher are meant; ``signum`` (a number or a name)
-    and ``graceful_timeout`` (seconds) default to the watcher's ``stop_signal`` and ``graceful_timeout``. With
-    ``waiting`` the reply comes when the processes have ended::
+    Only ``name`` is required. Without ``pid`` all processes of the watcher are meant; ``signum`` (a number or
+    a name) and ``graceful_timeout`` (seconds) default to the watcher's ``stop_signal`` and
+    ``graceful_timeout``. With ``waiting`` the reply comes when the processes have ended::
 
         {"command": "kill",
          "properties": {"name": "web", "pid": 1234, "signum": "QUIT", "graceful_timeout": 5, "waiting": true}}
@@ -46,7 +46,7 @@ class Kill(Command):
     options = [
         *Command.waiting_options,
         ("", "signum", None, "signal to send instead of the watcher's stop_signal"),
-        ("", "graceful_timeout", None, "seconds to wait before SIGKILL, instead of the watcher's graceful_timeout"),
+        ("", "graceful_timeout", None, "seconds until SIGKILL, instead of the watcher's graceful_timeout"),
     ]
     waiting = True
 

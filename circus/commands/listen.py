@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 class Listen(Command):
     """Subscribe to a watcher event
 
-    Prints the events of the daemon as they happen, until it is interrupted. Events do not come over the control
-    endpoint: the client subscribes to the event endpoint (``pubsub_endpoint``, by default ``tcp://127.0.0.1:5556``).
-    Events that were published before the subscription are not repeated.
+    Prints the events of the daemon as they happen, until it is interrupted. Events do not come over the
+    control endpoint: the client subscribes to the event endpoint (``pubsub_endpoint``, by default
+    ``tcp://127.0.0.1:5556``). Events that were published before the subscription are not repeated.
 
     Command line
     ------------
@@ -24,8 +24,9 @@ class Listen(Command):
 
         $ circusctl listen [TOPIC...]
 
-    A topic is ``watcher.<name>.<event>``, with the name in lower case and ``_`` for blanks; any beginning of one
-    selects all that begin so, and without a topic everything is printed. For the daemon's workers of ``web``::
+    A topic is ``watcher.<name>.<event>``, with the name in lower case and ``_`` for blanks; any beginning of
+    one selects all that begin so, and without a topic everything is printed. For the daemon's workers of
+    ``web``::
 
         $ circusctl listen watcher.web.
         b'watcher.web.spawn': b'{"process_pid": 1234, "time": 1795288292.0}'

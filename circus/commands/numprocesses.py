@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class NumProcesses(Command):
     """Get the number of processes
 
-    Counts the processes Circus keeps track of: of one watcher, or of all of them together. A process that is being
-    stopped counts until it has ended. The number a watcher is *meant* to have is its option ``numprocesses``.
+    Counts the processes Circus keeps track of: of one watcher, or of all of them together. A process that is
+    being stopped counts until it has ended. The number a watcher is *meant* to have is its option
+    ``numprocesses``.
 
     Message
     -------

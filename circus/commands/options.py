@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Options(Command):
     """Get the value of all options for a watcher
 
-    All options with their present values, sorted by name: those of the configuration file, those changed since by
+    All options with their present values, sorted by name: those of the configuration file, those changed by
     ``set``, defaults, and the free-form ones that plugins read.
 
     Message
@@ -29,7 +29,7 @@ class Options(Command):
 
     ::
 
-        {"status": "ok", "time": 1795288292.0, "options": {"cmd": "serve", "numprocesses": 4, "env": {"A": "1"}}}
+        {"status": "ok", "time": 1795288292.0, "options": {"cmd": "serve", "env": {"A": "1"}}}
 
     Command line
     ------------

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Quit(Command):
     """Quit the arbiter immediately
 
-    Stops every watcher at the same time, each with its own stop signal and ``graceful_timeout``, then ends circusd.
-    It wins over whatever the daemon is doing.
+    Stops every watcher at the same time, each with its own stop signal and ``graceful_timeout``, then ends
+    circusd. It wins over whatever the daemon is doing.
 
     Message
     -------

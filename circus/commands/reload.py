@@ -20,15 +20,15 @@ class Reload(Command):
     * otherwise new processes are started first, then the old ones are stopped;
     * ``graceful`` false: the watcher is stopped and started.
 
-    Without a name the daemon's own log files are opened again as well. The configuration file is *not* read again:
-    see ``reloadconfig``.
+    Without a name the daemon's own log files are opened again as well. The configuration file is *not* read
+    again: see ``reloadconfig``.
 
     Message
     -------
 
     With ``waiting`` the reply comes when the new processes are in place::
 
-        {"command": "reload", "properties": {"name": "web", "graceful": true, "sequential": false, "waiting": true}}
+        {"command": "reload", "properties": {"name": "web", "graceful": true, "sequential": false}}
 
     Reply
     -----
@@ -64,7 +64,7 @@ class Reload(Command):
         )
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
-        modes = {"graceful": bool(props.get("graceful", True)), "sequential": bool(props.get("sequential", False))}
+        modes = {"graceful": bool(props.get("graceful", True)), "sequential": bool(props.get("sequential"))}
         if "name" not in props:
             return bare(arbiter.reload(**modes))
         watcher = self._get_watcher(arbiter, props["name"])

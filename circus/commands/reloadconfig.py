@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class ReloadConfig(Command):
     """Reload the configuration file
 
-    Reads the file again, compares it with what was read before, and changes only what differs: watchers, plugins and
-    sockets that are new, gone or different. What ``set`` and ``incr`` have changed since is kept where the file still
-    says the same. A file with errors changes nothing.
+    Reads the file again, compares it with what was read before, and changes only what differs: watchers,
+    plugins and sockets that are new, gone or different. What ``set`` and ``incr`` have changed since is kept
+    where the file still says the same. A file with errors changes nothing.
 
     Message
     -------

@@ -1,4 +1,4 @@
-"""The ``restart`` command, and what start, stop and restart share: which watchers are meant, and acting on several."""
+"""The ``restart`` command, and what start, stop and restart share: finding watchers, acting on several."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ match_options = [("", "match", "glob", "how NAME is compared with watcher names:
 class Restart(Command):
     """Restart the arbiter or a watcher
 
-    Stops and starts one watcher, or those that match a pattern. Without a name the whole daemon starts over, in the
-    same process: everything is stopped, the configuration file is read again, everything is started. A file with
-    errors is refused and nothing is touched.
+    Stops and starts one watcher, or those that match a pattern. Without a name the whole daemon starts over,
+    in the same process: everything is stopped, the configuration file is read again, everything is started. A
+    file with errors is refused and nothing is touched.
 
     Message
     -------
 
-    ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the default),
-    ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when the new processes run;
-    for the whole daemon it comes when everything has been stopped::
+    ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the
+    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when the new
+    processes run; for the whole daemon it comes when everything has been stopped::
 
         {"command": "restart", "properties": {"name": "web", "match": "glob", "waiting": true}}
 
@@ -91,7 +91,7 @@ def execute_watcher_start_stop_restart(
     return bare(on_matched(found))
 
 
-# -- which watchers ---------------------------------------------------------------------------------------------
+# -- which watchers -----------------------------------------------------------------------------------
 
 
 def find_watchers(arbiter: Any, pattern: object, method: object) -> list[Any]:
@@ -136,7 +136,7 @@ def _matcher(pattern: str, method: object) -> Callable[[str], bool]:
     return lambda name: expression.match(name) is not None
 
 
-# -- acting on several ------------------------------------------------------------------------------------------
+# -- acting on several --------------------------------------------------------------------------------
 
 
 def stop_matched(arbiter: Any, found: list[Any]) -> Any:
@@ -159,7 +159,7 @@ def restart_matched(arbiter: Any, found: list[Any]) -> Any:
 
 
 def _selection(arbiter: Any, chosen: list[Any]) -> Callable[..., list[Any]]:
-    """What the arbiter's group operations iterate over: the chosen ones, in whichever direction they ask for."""
+    """What the arbiter's group operations iterate over: the chosen ones, in the direction they ask for."""
 
     def iterate(reverse: bool = True) -> list[Any]:
         return [watcher for watcher in arbiter.iter_watchers(reverse=reverse) if watcher in chosen]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class RmWatcher(Command):
     """Remove a watcher
 
-    The watcher disappears from all lists at once; then its processes are stopped. With ``nostop`` they are left
-    running, and Circus no longer cares for them. The configuration file is not changed.
+    The watcher disappears from all lists at once; then its processes are stopped. With ``nostop`` they are
+    left running, and Circus no longer cares for them. The configuration file is not changed.
 
     Message
     -------

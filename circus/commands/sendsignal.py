@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Signal(Command):
     """Send a signal
 
-    Sends a signal to all processes of a watcher, to one of them, to their children or to one child. Nothing is waited
-    for and nothing escalates: to end processes use ``kill`` or ``stop``.
+    Sends a signal to all processes of a watcher, to one of them, to their children or to one child. Nothing
+    is waited for and nothing escalates: to end processes use ``kill`` or ``stop``.
 
     Message
     -------
@@ -100,8 +100,8 @@ def _live_pids(watcher: Any) -> list[int]:
 def _signal_tree(watcher: Any, pid: int, signum: int) -> None:
     """The process, with the hooks of the watcher, then all its descendants.
 
-    They are looked up first, as identities that a recycled pid does not match: a parent that dies of the signal takes
-    the knowledge of its children along.
+    They are looked up first, as identities that a recycled pid does not match: a parent that dies of the
+    signal takes the knowledge of its children along.
 
     :raises PermissionError: one of them may not be signalled; all others have been.
     """

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Set(Command):
     """Set a watcher option
 
-    Changes options of a watcher. All values are checked before the first is applied. What has to be done follows
-    from the options: nothing (``graceful_timeout``), a resize (``numprocesses``), or a graceful reload of the
-    processes (``cmd``, ``env``, ``uid``...). On a stopped watcher the values count from its next start.
-    The configuration file is not changed.
+    Changes options of a watcher. All values are checked before the first is applied. What has to be done
+    follows from the options: nothing (``graceful_timeout``), a resize (``numprocesses``), or a graceful
+    reload of the processes (``cmd``, ``env``, ``uid``...). On a stopped watcher the values count from its
+    next start. The configuration file is not changed.
 
     Message
     -------
@@ -41,7 +41,8 @@ class Set(Command):
 
         $ circusctl set NAME KEY VALUE [KEY VALUE...] [--waiting]
 
-    Keys are taken in lower case. Values are text, converted as the option demands: ``true``, ``1.5``, ``TERM``,
+    Keys are taken in lower case. Values are text, converted as the option demands: ``true``, ``1.5``,
+    ``TERM``,
     ``A=1,B=2`` for ``env``, ``before_start:pkg.module.function`` for ``hooks``.
     """
 

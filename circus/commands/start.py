@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 class Start(Command):
     """Start the arbiter or a watcher
 
-    Starts one watcher, those that match a pattern, or all that have ``autostart``. A watcher that is named, by itself
-    or by a pattern, is started whether it has ``autostart`` or not. On an active watcher missing processes are
-    started.
+    Starts one watcher, those that match a pattern, or all that have ``autostart``. A watcher that is named,
+    by itself or by a pattern, is started whether it has ``autostart`` or not. On an active watcher missing
+    processes are started.
 
     Message
     -------
 
-    ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the default),
-    ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when the processes run::
+    ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the
+    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when the processes
+    run::
 
         {"command": "start", "properties": {"name": "web", "match": "glob", "waiting": true}}
 

@@ -47,7 +47,8 @@ class Stats(Command):
     ``children``
         the same about the direct children
 
-    What the system does not tell is ``"N/A"``; a process that has gone is the text ``No such process (stopped?)``.
+    What the system does not tell is ``"N/A"``; a process that has gone is the text ``No such process
+    (stopped?)``.
 
     Command line
     ------------
@@ -99,7 +100,8 @@ class Stats(Command):
 
 
 def info_line(info: Mapping[str, Any]) -> str:
-    """One process on one line: pid, program, user, nice, resident and virtual memory, cpu, memory, cpu time."""
+    """One process on one line: pid, program, user, nice, resident and virtual memory, cpu, memory, cpu
+    time."""
     keys = ("cmdline", "username", "nice", "mem_info1", "mem_info2", "cpu", "mem", "ctime")
     return f"{info.get('pid')}  " + " ".join(str(info.get(key, "N/A")) for key in keys)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Status(Command):
     """Get the status of a watcher or all watchers
 
-    A watcher is ``stopped``, ``starting`` (until its processes are up), ``active``, or ``stopping`` (until they are
-    gone).
+    A watcher is ``stopped``, ``starting`` (until its processes are up), ``active``, or ``stopping`` (until
+    they are gone).
 
     Message
     -------

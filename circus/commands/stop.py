@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 class Stop(Command):
     """Stop watchers
 
-    Stops one watcher, those that match a pattern, or all of them, at the same time: each process gets the watcher's
-    ``stop_signal``, and SIGKILL when it still runs after ``graceful_timeout`` seconds. The watchers stay known and
-    can be started again.
+    Stops one watcher, those that match a pattern, or all of them, at the same time: each process gets the
+    watcher's
+    ``stop_signal``, and SIGKILL when it still runs after ``graceful_timeout`` seconds. The watchers stay
+    known and can be started again.
 
     Message
     -------
 
-    ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the default),
-    ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when all processes have
-    ended::
+    ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the
+    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when all processes
+    have ended::
 
         {"command": "stop", "properties": {"name": "web", "match": "glob", "waiting": true}}
 

@@ -6,11 +6,10 @@ commands and the manual.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from circus.base.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class HookSpec:
+class HookSpec(Record):
     """One hook.
 
     :param name: its name in ``hooks.<name>``.

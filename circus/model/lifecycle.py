@@ -14,7 +14,6 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from circus.exc import SpawnError, Superseded
@@ -54,23 +53,26 @@ class Rules(Protocol):
     hooks: Mapping[str, Any]
 
 
-@dataclass(slots=True, eq=False)
 class Slot:
     """One worker, from the wish to have it until nothing of it is left."""
 
-    sid: int
-    wid: int
-    phase: Phase
-    pid: int = 0
-    born: float = 0.0
-    started: float = 0.0
-    #: Set while a replacement is being brought up for it; it is retired when that has proved itself.
-    old: bool = False
-    #: Why Circus ends it; empty while nobody asked for its death.
-    ending: str = ""
-    #: Why Circus started it.
-    why: str = ""
-    pending_exit: steps.Exited | None = None
+    __slots__ = ("born", "ending", "old", "pending_exit", "phase", "pid", "sid", "started", "why", "wid")
+
+    def __init__(self, sid: int, wid: int, phase: Phase) -> None:
+        self.sid, self.wid, self.phase = sid, wid, phase
+        self.pid = 0
+        self.born = self.started = 0.0
+        #: Set while a replacement is being brought up for it; it is retired when that has proved itself.
+        self.old = False
+        #: Why Circus ends it; empty while nobody asked for its death.
+        self.ending = ""
+        #: Why Circus started it.
+        self.why = ""
+        #: Its end, when it came while after_spawn was being asked.
+        self.pending_exit: steps.Exited | None = None
+
+    def __repr__(self) -> str:
+        return f"<Slot {self.sid} wid={self.wid} pid={self.pid} {self.phase.value}>"
 
     @property
     def leaving(self) -> bool:
@@ -78,22 +80,24 @@ class Slot:
         return bool(self.ending) or self.phase in _ENDED
 
 
-@dataclass(slots=True, eq=False)
 class Operation:
     """What the watcher is busy with on somebody's behalf."""
 
-    wish: Wish
-    cause: str
-    sequential: bool = False
-    tickets: list[tuple[Wish, Any]] = field(default_factory=list)
-    before: set[int] = field(default_factory=set)
-    stopped: set[int] = field(default_factory=set)
-    #: Sids still to be replaced one by one (sequential reload); None before they were listed.
-    queue: list[int] | None = None
-    #: A graceful reload whose new workers are still on trial.
-    surge: bool = False
-    newcomers: set[int] = field(default_factory=set)
-    error: Exception | None = None
+    __slots__ = (
+        "before", "cause", "error", "newcomers", "queue", "sequential", "stopped", "surge", "tickets", "wish"
+    )
+
+    def __init__(self, wish: Wish, cause: str, *, sequential: bool = False) -> None:
+        self.wish, self.cause, self.sequential = wish, cause, sequential
+        self.tickets: list[tuple[Wish, Any]] = []
+        self.before: set[int] = set()
+        self.stopped: set[int] = set()
+        #: Sids still to be replaced one by one (sequential reload); None when that is not how it is done.
+        self.queue: list[int] | None = None
+        #: A graceful reload whose new workers are still on trial.
+        self.surge = False
+        self.newcomers: set[int] = set()
+        self.error: Exception | None = None
 
 
 class Lifecycle:

@@ -1,11 +1,13 @@
 """The language of the control endpoint: requests, replies, error codes, and their JSON (spec wire.md 1 to 3).
 
-The controller decodes what it receives and encodes what it answers here; commands build replies with :func:`ok` and
+The controller decodes what it receives and encodes what it answers here; commands build replies with
+:func:`ok` and
 :func:`error`. This module knows neither sockets nor commands: whatever bytes come in, :func:`decode` gives a
-:class:`Request` or raises :class:`RequestError`, and whatever reply a command made, :func:`encode` gives bytes.
-Nothing else ever leaves either of them.
+:class:`Request` or raises :class:`RequestError`, and whatever reply a command made, :func:`encode` gives
+bytes. Nothing else ever leaves either of them.
 
-``json`` is imported with the first message: circusd starts workers and ``circusctl`` parses its command line before.
+``json`` is imported with the first message: circusd starts workers and ``circusctl`` parses its command line
+before.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    #: What a reply is addressed with: the identity of a DEALER, or identity and empty delimiter of a REQ socket.
+    #: What a reply is addressed with: the identity of a DEALER, or identity and empty delimiter of a REQ
+    #: socket.
     Route = bytes | tuple[bytes, ...]
 
-# -- error codes ------------------------------------------------------------------------------------------------
+# -- error codes --------------------------------------------------------------------------------------
 
 NOT_SPECIFIED = 0
 INVALID_JSON = 1
@@ -77,14 +80,15 @@ class Request:
         return f"Request({quote(self.raw)})"
 
 
-# -- frames -----------------------------------------------------------------------------------------------------
+# -- frames -------------------------------------------------------------------------------------------
 
 
 def split_frames(frames: Sequence[bytes]) -> tuple[Route, bytes] | None:
-    """``(route, payload)`` of what a ROUTER socket received, or None for a shape that no client of ours sends.
+    """``(route, payload)`` of what a ROUTER socket received, or None for a shape that no client of ours
+    sends.
 
-    ``[identity, payload]`` comes from a DEALER, ``[identity, b"", payload]`` from a REQ socket, which drops every
-    reply that does not carry the delimiter as well.
+    ``[identity, payload]`` comes from a DEALER, ``[identity, b"", payload]`` from a REQ socket, which drops
+    every reply that does not carry the delimiter as well.
     """
     if len(frames) == 2:
         return frames[0], frames[1]
@@ -93,13 +97,14 @@ def split_frames(frames: Sequence[bytes]) -> tuple[Route, bytes] | None:
     return None
 
 
-# -- requests ---------------------------------------------------------------------------------------------------
+# -- requests -----------------------------------------------------------------------------------------
 
 
 def decode(payload: bytes | str) -> Request:
     """The request in ``payload``, UTF-8 JSON that may be surrounded by white space.
 
-    :raises RequestError: for everything that is not a request: nothing at all, no JSON, no object, no command name,
+    :raises RequestError: for everything that is not a request: nothing at all, no JSON, no object, no command
+        name,
         ``properties`` that are not an object (null counts as ``{}``).
     """
     raw = payload if type(payload) is bytes else _as_bytes(payload)
@@ -143,7 +148,8 @@ _scan: Callable[[str, int], tuple[Any, int]] | None = None
 
 
 def _make_scan() -> Callable[[str, int], tuple[Any, int]]:
-    """The scanner behind ``JSONDecoder.decode``: called directly it spares the two searches for white space."""
+    """The scanner behind ``JSONDecoder.decode``: called directly it spares the two searches for white
+    space."""
     global _scan
     import json  # kept off the start path
 
@@ -155,13 +161,14 @@ def _make_scan() -> Callable[[str, int], tuple[Any, int]]:
     return _scan  # type: ignore[return-value]
 
 
-# -- replies ----------------------------------------------------------------------------------------------------
+# -- replies ------------------------------------------------------------------------------------------
 
 
 def ok(props: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The envelope of a success, with the fields of the command merged over it.
 
-    A field may replace one of the envelope: the reply to ``status`` carries the watcher's state as ``status``.
+    A field may replace one of the envelope: the reply to ``status`` carries the watcher's state as
+    ``status``.
     """
     reply: dict[str, Any] = {"status": "ok", "time": time.time()}
     if props:
@@ -177,8 +184,8 @@ def error(reason: str = "unknown", tb: str | None = None, errno: int = NOT_SPECI
 def encode(reply: Mapping[str, Any]) -> bytes:
     """The JSON of a reply, in ASCII; never raises.
 
-    What JSON has no word for is given one: NaN and the infinities become null, bytes and foreign objects text, keys
-    text, and what is nested too deeply null.
+    What JSON has no word for is given one: NaN and the infinities become null, bytes and foreign objects
+    text, keys text, and what is nested too deeply null.
     """
     dump = _dump or _make_dump()
     try:

@@ -7,11 +7,11 @@ the answer is always *at what time*. Rules: decisions 4 (spec lifecycle.md 3 and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from circus.base.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Record):
     """How long to wait before a worker that died young, or could not be started, is tried again.
 
     :param base: seconds before the first retry (0.1).

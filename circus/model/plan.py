@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
+
+from circus.base.record import Record
+from circus.model.socketnames import socket_references
 
 #: Environment variables whose change is no change of a watcher (terminals set them at will).
 ENV_EXCEPTIONS = ("__CF_USER_TEXT_ENCODING", "PS1", "COMP_WORDBREAKS", "PROMPT_COMMAND")
@@ -38,8 +40,7 @@ class Act(IntEnum):
     RESTART_DAEMON = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """One thing to do.
 
     :param act: what.
@@ -59,8 +60,7 @@ class Step:
         return f"{verb} {self.name}" + (f" ({self.why})" if self.why else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     """Steps in the order in which they are applied, and what speaks against applying any of them."""
 
     steps: tuple[Step, ...] = ()
@@ -76,10 +76,9 @@ class Plan:
         return any(step.act is Act.RESTART_DAEMON for step in self.steps)
 
 
-@dataclass(slots=True)
-class _Sections:
-    old: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    new: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+class _Sections(Record):
+    old: dict[str, Mapping[str, Any]]
+    new: dict[str, Mapping[str, Any]]
 
 
 def make_plan(old: Mapping[str, Any], new: Mapping[str, Any], sizes: Mapping[str, int] | None = None) -> Plan:
@@ -110,22 +109,6 @@ def make_plan(old: Mapping[str, Any], new: Mapping[str, Any], sizes: Mapping[str
     )
     found += _compare_watchers(watchers, moved, set(sockets.new), sizes or {})
     return Plan(tuple(sorted(found, key=lambda step: step.act)), tuple(_dangling(new)))
-
-
-def socket_references(config: Mapping[str, Any]) -> set[str]:
-    """Names of managed sockets that a watcher's cmd, args, env or stdin_socket mention (lower case)."""
-    args = config.get("args") or ""
-    texts = [config.get("cmd") or "", *([args] if isinstance(args, str) else map(str, args))]
-    texts += [str(config.get("shell_args") or ""), *map(str, (config.get("env") or {}).values())]
-    names = {name.lower().rstrip(".") for text in texts for name in _SOCKET_NAME.findall(text)}
-    names |= {name.lower() for text in texts for name in _SOCKET_SHORT.findall(text)}
-    if config.get("stdin_socket"):
-        names.add(str(config["stdin_socket"]).lower())
-    return names
-
-
-_SOCKET_NAME = re.compile(r"circus\.sockets\.([\w.\-]+)", re.IGNORECASE)
-_SOCKET_SHORT = re.compile(r"\$\{socket:([\w.\-]+)\}", re.IGNORECASE)
 
 
 def _by_name(

@@ -8,9 +8,10 @@ worker has no pid before it is started and a pid may be recycled after its end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from circus.base.record import Record
 
 
 class Stage(Enum):
@@ -59,8 +60,7 @@ class Wish(Enum):
 # -- facts ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Record):
     """Somebody wants something. ``ticket`` is settled when it is done (``None``: nobody waits).
 
     :param params: for RELOAD ``sequential``; for KILL ``pids``, ``signum``, ``graceful_timeout``.
@@ -73,8 +73,7 @@ class Wanted:
     params: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Record):
     """Worker ``sid`` runs as ``pid`` since the wall-clock instant ``at``."""
 
     sid: int
@@ -82,16 +81,14 @@ class Started:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnFailed:
+class SpawnFailed(Record):
     """Worker ``sid`` could not be started, for the reason ``text``."""
 
     sid: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Record):
     """The process of ``sid`` ended and its output was read out.
 
     :param returncode: exit status, minus the signal number, or ``None`` when somebody else collected it.
@@ -103,58 +100,50 @@ class Exited:
     leftovers: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TreeGone:
+class TreeGone(Record):
     """Nothing is left of the process tree of ``sid``."""
 
     sid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Record):
     """The hook asked with ``token`` answered: ``go`` says whether what it guards may go on."""
 
     token: int
     go: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Woke:
+class Woke(Record):
     """The instant asked for with ``token`` has come."""
 
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hurried:
+class Hurried(Record):
     """Grace is over: whatever is being stopped is to be killed now (second TERM, emergency stop)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Record):
     """The periodic check: reconcile in case an option was changed behind our back."""
 
 
 # -- instructions -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class Spawn(Record):
     """Start a worker in slot ``sid`` with worker id ``wid``; answer with Started or SpawnFailed."""
 
     sid: int
     wid: int
 
 
-@dataclass(frozen=True, slots=True)
-class CancelSpawn:
+class CancelSpawn(Record):
     """Do not start ``sid`` after all, if that has not happened yet."""
 
     sid: int
 
 
-@dataclass(frozen=True, slots=True)
-class AskHook:
+class AskHook(Record):
     """Call a hook off the loop; answer with Answered."""
 
     token: int
@@ -162,8 +151,7 @@ class AskHook:
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Record):
     """Send ``signum`` to the worker of ``sid``.
 
     :param tree: also to every member of its tree, remembered before the first signal and found now.
@@ -176,46 +164,40 @@ class Signal:
     tree: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(Record):
     """Publish ``kill`` for each pid the last Signal to ``sid`` went to."""
 
     sid: int
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(Record):
     """Publish an event of the watcher; ``time`` is added when absent."""
 
     event: str
     payload: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(Record):
     """Say Woke(token) at the monotonic instant ``when``."""
 
     token: int
     when: float
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Record):
     """Slot ``sid`` is over; its resources may go."""
 
     sid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
+class Streams(Record):
     """Open (or close) the output streams of the watcher."""
 
     open: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Record):
     """Answer a ticket: ``error`` None means success with ``result``."""
 
     ticket: Any
@@ -223,8 +205,7 @@ class Settle:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Record):
     """A line for the operator's log. ``level`` is a word of :mod:`logging`."""
 
     level: str
@@ -232,6 +213,4 @@ class Say:
 
 
 Fact = Wanted | Started | SpawnFailed | Exited | TreeGone | Answered | Woke | Hurried | Checked
-Instruction = (
-    Spawn | CancelSpawn | AskHook | Signal | Announce | Emit | WakeAt | Forget | Streams | Settle | Say
-)
+Instruction = Spawn | CancelSpawn | AskHook | Signal | Announce | Emit | WakeAt | Forget | Streams | Settle | Say

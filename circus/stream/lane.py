@@ -23,7 +23,7 @@ __all__ = ["Chunk", "Job", "Lane", "Seat"]
 class Chunk:
     """Output that waits in a lane's inbox for its sink."""
 
-    __slots__ = ("channel", "data", "pid", "route")
+    __slots__ = ("brimming", "channel", "data", "pid", "route")
 
     def __init__(self, channel: Channel, route: Route, data: bytes, pid: int) -> None:
         self.channel, self.route, self.data, self.pid = channel, route, data, pid
@@ -36,7 +36,7 @@ class Seat:
     ``lock``, so that whoever holds the lock and sees it set knows that the thread stays in that call.
     """
 
-    __slots__ = ("channel", "ending", "lane", "lock", "outlet", "round_at", "route", "since", "slow_at", "small_rounds",
+    __slots__ = ("brimming", "channel", "ending", "ghost", "lane", "lock", "outlet", "round_at", "route", "since", "slow_at", "small_rounds",
                  "turns")
 
     def __init__(self, lane: Lane) -> None:
@@ -52,10 +52,14 @@ class Seat:
         self.slow_at = 0.0
         #: Rounds made so far: tells the watchdog that there is work.
         self.turns = 0
-        #: When the last round ended, and how many in a row brought little; see the pump.
+        #: When the last round ended, whether a pipe was about to be full in it, and how many in a row came at once
+        #: though none was; see the pump.
         self.round_at = 0.0
+        self.brimming = False
         self.small_rounds = 0
         self.ending = False
+        #: The last descriptor that was ready though nobody here reads it, and in which round.
+        self.ghost = (-1, -1)
 
     def stuck_for(self, now: float) -> float:
         """Seconds that it has been inside a sink, 0.0 when it is not."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipe"]
 
-#: What a pipe holds when it is made; a read of as much means that the worker is waiting for us.
+#: What a pipe holds when it is made. Small writes waste up to half of its pages, so that a read of half of it may mean
+#: that the worker is waiting for us.
 PIPE_CAPACITY = 1 << 16
 #: Such a pipe is made this large (pipe(7)), and read in slices of READ_SIZE, bytes.
 LARGE_CAPACITY = 1 << 20
@@ -39,7 +40,7 @@ class Pipe:
     :raises OSError: when the descriptor cannot be made non-blocking; ValueError when the file is closed.
     """
 
-    __slots__ = ("busy", "channel", "fd", "file", "lane", "lines", "lock", "on_end", "pid", "read_size")
+    __slots__ = ("brim", "busy", "channel", "fd", "file", "lane", "lines", "lock", "on_end", "pid", "read_size")
 
     def __init__(self, file: Any, pid: int, channel: Channel) -> None:
         self.file, self.pid, self.channel = file, pid, channel
@@ -52,7 +53,9 @@ class Pipe:
         self.busy = False
         self.lines = LineAssembler()
         self.read_size = PIPE_CAPACITY
-        #: Called with the pipe when it has ended, on the pump's thread.
+        #: A read of so many bytes means that the pipe must not be left alone for long.
+        self.brim = PIPE_CAPACITY // 4
+        #: Called with the pipe when it has ended and all is handed over, on the pump's thread.
         self.on_end: Any = None
 
     @property
@@ -102,7 +105,7 @@ class Pipe:
             return None
         except (OSError, ValueError):
             return b""  # closed behind our back, or a terminal whose other end is gone
-        if len(data) == PIPE_CAPACITY == self.read_size:
+        if len(data) >= PIPE_CAPACITY // 2 and self.read_size == PIPE_CAPACITY:
             self._enlarge()
         return data
 
@@ -118,6 +121,7 @@ class Pipe:
             except OSError:
                 return  # the user's share is used up, or it is no pipe: it stays as it is
             _large.add(id(self))
+            self.brim = READ_SIZE
 
     def unread(self) -> int:
         """Bytes that wait in the pipe. Under ``lock``."""

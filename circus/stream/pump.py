@@ -44,9 +44,9 @@ LINGER = 5.0
 #: a read of BLOCK bytes and more, which is what a writer with a full buffer leaves, nor for sinks that dress lines.
 PARTIAL_AFTER = 0.2
 BLOCK = 4096
-#: After BUSY_ROUNDS rounds in a row with less than SMALL bytes each and no wait between them, it pays to let the pipes
-#: fill for PAUSE seconds: one write of many lines instead of many writes.
-BUSY_ROUNDS, SMALL, PAUSE, AT_ONCE = 8, 1 << 16, 0.001, 0.0005
+#: After BUSY_ROUNDS rounds that each began within AT_ONCE seconds of waiting, and with no pipe filling up, it pays to let
+#: the pipes fill for PAUSE seconds: one write of many lines instead of many writes of one.
+BUSY_ROUNDS, AT_ONCE, PAUSE = 8, 0.0005, 0.0005
 #: A drain waits for a stuck sink no longer than that, seconds.
 DRAIN_LIMIT = 1.0
 #: What :meth:`Pump.settle` waits for, seconds.
@@ -194,17 +194,18 @@ class Pump:
         """Wait, read each ready pipe once, do what was asked; False when the thread should end."""
         lane = seat.lane
         ready = lane.poller.wait(self._patience(seat))
+        at_once = time.monotonic() - seat.round_at < AT_ONCE
         seat.turns += 1
         if seat.outlet is None and ready:
             self._watchdog.watch()
-        taken = 0
+        seat.brimming = False
         for fd, _ in ready:
             if fd == lane.poller.wake_fd:
                 lane.poller.clear()
             elif (pipe := lane.pipes.get(fd)) is not None:
-                taken += max(self._turn(seat, pipe), 0)
+                self._turn(seat, pipe)
             else:
-                self._forget_dead(lane, fd)
+                self._forget_dead(seat, fd)
             while lane.inbox and seat.lane is lane:
                 self._do_next(seat)
             if seat.lane is not lane:
@@ -215,7 +216,10 @@ class Pump:
             return not self._leave_own_lane(seat)
         if not ready or seat.ending:
             return not self._leave_main_lane(seat)
-        self._rest(seat, taken)
+        seat.small_rounds = seat.small_rounds + 1 if at_once and not seat.brimming else 0
+        if seat.small_rounds > BUSY_ROUNDS:
+            time.sleep(PAUSE)
+        seat.round_at = time.monotonic()
         return True
 
     def _patience(self, seat: Seat) -> float | None:
@@ -230,19 +234,6 @@ class Pump:
             left = max(0.0, next(iter(lane.partial.values())) - time.monotonic())
             timeout = left if timeout is None else min(timeout, left)
         return timeout
-
-    def _rest(self, seat: Seat, taken: int) -> None:
-        """Sleep for a moment when small pieces come one right after the other."""
-        now = time.monotonic()
-        at_once = now - seat.round_at < AT_ONCE
-        seat.round_at = now
-        if taken >= SMALL or not at_once:
-            seat.small_rounds = 0
-            return
-        seat.small_rounds += 1
-        if seat.small_rounds > BUSY_ROUNDS:
-            time.sleep(PAUSE)
-            seat.round_at = time.monotonic()
 
     def _leave_main_lane(self, seat: Seat) -> bool:
         with self._lock, self._main.lock:
@@ -376,10 +367,14 @@ class Pump:
         finally:
             pipe.busy = False
         if data:
+            if len(data) >= pipe.brim:
+                seat.brimming = True
             return len(data)
         with self._lock:
             self._pipes.discard(pipe)
             pipe.channel.route.outlet.pipes.discard(pipe)
+        if pipe.on_end is not None:
+            pipe.on_end(pipe)
         return -1
 
     def _pass_on(self, seat: Seat, pipe: Pipe, data: bytes) -> None:
@@ -388,8 +383,6 @@ class Pump:
         if partial:
             partial.pop(pipe, None)
         if not data:
-            if pipe.on_end is not None:
-                pipe.on_end(pipe)
             block = _ended(lines.flush(), route)
         else:
             channel.bytes += len(data)
@@ -455,12 +448,14 @@ class Pump:
                 channel.blocked += now - since
                 seat.slow_at = now
 
-    def _forget_dead(self, lane: Lane, fd: int) -> None:
-        """An event of a descriptor that nobody here knows: it would come again for ever."""
-        if lane.poller.unregister(fd):
+    def _forget_dead(self, seat: Seat, fd: int) -> None:
+        """An event of a descriptor that is not read here: stale, or it would come again for ever (a busy loop)."""
+        lane, before = seat.lane, seat.ghost
+        seat.ghost = (fd, seat.turns)
+        if lane.poller.unregister(fd) or before != (fd, seat.turns - 1):
             return
         with self._lock:
-            logger.warning("descriptor %d was closed while its output was read, and lives on elsewhere", fd)
+            logger.warning("descriptor %d was closed while it was read, and lives on in another process", fd)
             lane.poller.rebuild(list(lane.pipes))
 
 

@@ -100,10 +100,10 @@ class Redirector:
         What was already read reaches its stream before this returns, unless that stream is stuck.
         """
         self.running = False
+        count = len(self._active)
         pipes = [*self._active.values(), *self._adopted]
         for pipe in pipes:
             self._pump.remove(pipe)
-        count = len(self._active)
         self._active.clear()
         self._adopted.clear()
         if pipes:
@@ -149,10 +149,11 @@ class Redirector:
         stream is stuck (its output stays in order, for later). A pipe that a grandchild still holds is read on, but
         not waited for. The files of ``process`` are not used any more when this returns.
         """
-        pipes = [pipe for fd, pipe in list(self._active.items()) if self.pipes[fd][1] is process]
-        for fd, pipe in [(pipe.fd, pipe) for pipe in pipes]:
+        # A pipe that the pump's thread forgets meanwhile has come to its end, and all of it was handed over.
+        owned = [fd for fd, (_, owner, _) in list(self.pipes.items()) if owner is process]
+        pipes = [pipe for fd in owned if (pipe := self._active.pop(fd, None)) is not None]
+        for fd in owned:
             self.pipes.pop(fd, None)
-            self._active.pop(fd, None)
         if not pipes:
             callback()
             return
@@ -191,5 +192,5 @@ class Redirector:
         """``pipe`` has come to its end; on the pump's thread, so every step here is one that cannot be torn."""
         self._adopted.discard(pipe)
         if self._active.get(pipe.fd) is pipe:
-            del self._active[pipe.fd]
+            self._active.pop(pipe.fd, None)
             self.pipes.pop(pipe.fd, None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from circus.base.expand import Variables, compile_template
-from circus.model.plan import socket_references
 from circus.system.launch import inheritable_fds
 
 
@@ -45,6 +44,8 @@ class ChildSockets:
             self.stdin = stdin
 
     def _choose(self, process: Any, fds: dict[str, int], stdin: int | None) -> None:
+        from circus.model.plan import socket_references  # kept off the start path
+
         watcher = process.watcher
         on_stdin = str(getattr(watcher, "stdin_socket", None) or "").lower()
         named = socket_references(

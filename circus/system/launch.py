@@ -20,9 +20,9 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from circus.base.capabilities import MAXFD
+from circus.base.record import Record
 
 #: As ``stdin``, ``stdout`` or ``stderr`` of a :class:`Launch`: the null device. The value is that of
 #: ``subprocess``.
@@ -44,8 +44,7 @@ _sealed = False
 _has_posix_spawn = hasattr(os, "posix_spawn")
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Record):
     """Everything about a child before it exists. A session of its own and a clean signal state are not asked
     for: every child gets them.
 
@@ -68,12 +67,12 @@ class Launch:
 
     argv: tuple[str, ...]
     executable: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     cwd: str | None = None
     uid: int | None = None
     gid: int | None = None
     groups: tuple[int, ...] | None = None
-    rlimits: Mapping[str, int | tuple[int, int]] = field(default_factory=dict)
+    rlimits: Mapping[str, int | tuple[int, int]] = {}
     stdin: int | None = None
     stdout: int | None = None
     stderr: int | None = None
@@ -81,8 +80,7 @@ class Launch:
     listen_fds: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Record):
     """A child that exists.
 
     :param pid: its number; the caller must see that somebody waits for it.
@@ -329,12 +327,14 @@ def _start_through_exec_program(launch: Launch, sealed: bool) -> Started:
     order_fd = _memory_file(_order(launch))
     setup_fd, report_fd = os.pipe()
     try:
-        carrier = replace(
-            launch,
+        carrier = Launch(
             argv=(sys.executable, "-I", "-S", _CHILDEXEC, str(order_fd), str(report_fd)),
-            executable=None,
             # The interpreter runs in the daemon's environment: the child's may lack, or bend, its libraries.
             env=os.environ,
+            cwd=launch.cwd,
+            stdin=launch.stdin,
+            stdout=launch.stdout,
+            stderr=launch.stderr,
             pass_fds=(*launch.pass_fds, *launch.listen_fds, order_fd, report_fd),
         )
         return Started(_start_plain(carrier, sealed), setup_fd)

@@ -152,12 +152,18 @@ class Sampler:
             if known is None or not (data := known.read()):
                 return None
         assert known is not None
+        if data == known.data and now < known.facts_until:  # most workers idle: their line stays the same
+            known.at = now
+            return {**known.info, "cpu": 0.0, "age": age_base - known.start / _HZ, "children": []}
+        return self._take_apart(known, data, now, age_base)
+
+    def _take_apart(self, known: _Known, data: bytes, now: float, age_base: float) -> dict[str, Any] | None:
         name, _, rest = data.rpartition(b") ")
         stat = rest.split(None, RSS + 1)
         start = int(stat[STARTTIME])
         if start != known.start:  # a reader without a kept descriptor met another process of that number
-            self._drop(pid)
-            return self._sample(pid, now, age_base)
+            self._drop(known.pid)
+            return self._sample(known.pid, now, age_base)
         age = age_base - start / _HZ
         if name != known.name or now >= known.facts_until:
             self._learn(known, name, now, age)
@@ -168,13 +174,14 @@ class Sampler:
         known.ticks, known.at, known.threads = ticks, now, int(stat[THREADS])
         rss = int(stat[RSS]) * _PAGE
         hundredths = ticks * 100 // _HZ
-        return {
+        known.data = data
+        known.info = {
             "mem_info1": bytes2human(rss),
             "mem_info2": bytes2human(int(stat[VSIZE])),
             "cpu": cpu,
             "mem": round(100 * rss / _RAM, 3),
             "ctime": f"{hundredths // 6000}:{hundredths // 100 % 60:02}.{hundredths % 100:02}",
-            "pid": pid,
+            "pid": known.pid,
             "username": known.user,
             "nice": "Zombie" if stat[STATE] in ENDED else int(stat[NICE]),
             "create_time": known.create_time,
@@ -182,6 +189,7 @@ class Sampler:
             "cmdline": known.cmdline,
             "children": [],
         }
+        return {**known.info, "children": []}
 
     def _meet(self, pid: int) -> _Known | None:
         """Begin to know a process, with a kept descriptor as long as there are plenty of those."""
@@ -203,13 +211,13 @@ class Sampler:
         known.name = name
         known.facts_until = now + (_FACTS_FOR if age > _SETTLED_AFTER else _UNSETTLED_FACTS_FOR)
         known.create_time = round(self._boot_time + known.start / _HZ, 2)
-        command = _denied(read_file, f"/proc/{known.pid}/cmdline", 4096)
+        command = _denied(read_file, f"/proc/{known.pid}/cmdline")
         if command == "N/A":
             known.cmdline = "N/A"
         else:
             words = command.split(b"\0", 1)[0] or name.partition(b"(")[2]
             known.cmdline = os.fsdecode(words).rpartition("/")[2]
-        status = _denied(read_file, f"/proc/{known.pid}/status", 4096)
+        status = _denied(read_file, f"/proc/{known.pid}/status")
         known.user = "N/A" if status == "N/A" else self._user_of(status)
 
     def _user_of(self, status: bytes) -> str:
@@ -279,8 +287,10 @@ class _Known:
         "children_fd",
         "cmdline",
         "create_time",
+        "data",
         "facts_until",
         "fd",
+        "info",
         "name",
         "pid",
         "start",
@@ -294,7 +304,8 @@ class _Known:
         self.fd = self.children_fd = -1
         self.at = self.facts_until = self.create_time = 0.0
         self.ticks, self.threads = 0, 1
-        self.name = b""
+        self.name = self.data = b""
+        self.info: dict[str, Any] = {}
         self.user = self.cmdline = "N/A"
 
     def keep(self, path: str) -> bool:
@@ -314,7 +325,7 @@ class _Known:
     def read(self) -> bytes:
         """The ``stat`` line, empty when the process is gone; a kept descriptor never shows another one's."""
         if self.fd < 0:
-            return read_file(f"/proc/{self.pid}/stat", STAT_SIZE)
+            return read_file(f"/proc/{self.pid}/stat")
         try:
             return os.pread(self.fd, STAT_SIZE, 0)
         except ProcessLookupError:
@@ -325,7 +336,9 @@ class _Known:
             data = read_file(f"/proc/{self.pid}/task/{self.pid}/children")
         else:
             try:
-                data = os.pread(self.children_fd, 65536, 0)
+                data = os.pread(self.children_fd, 1024, 0)
+                if len(data) == 1024:  # a large family; asking for that much each time costs more than the list
+                    data = os.pread(self.children_fd, 1 << 20, 0)
             except ProcessLookupError:
                 return []
         return [int(kid) for kid in data.split()] if data else []

@@ -204,6 +204,11 @@ class Daemon:
         assert self._process is not None, "the daemon does not run"
         return self._process.pid
 
+    @property
+    def running_pid(self) -> int | None:
+        """Its pid while it runs, else None."""
+        return None if self._process is None else self._process.pid
+
     def poll(self) -> int | None:
         """Its exit code, or None while it runs."""
         assert self._process is not None, "the daemon was never started"

@@ -162,6 +162,11 @@ class EventRecorder:
 
         return those(self.wait_for(lambda events: len(those(events)) >= count, deadline))
 
+    def forget_ignored(self) -> None:
+        """Count the events of the ignored watcher from zero again."""
+        self._read(0)
+        self._ignored_count = 0
+
     def wait_ignored(self, deadline: float) -> bool:
         """Whether an event of the ignored watcher has been heard, or is within ``deadline`` seconds."""
         end = time.monotonic() + deadline

@@ -24,7 +24,7 @@ _FLOORS = [
     ["model"],
     ["system", "process", "sockets", "pidfile", "sighandler", "stream"],
     [
-        *("ini", "config", "hooks", "watcher", "arbiter", "controller", "commands"),
+        *("ini", "config", "configload", "hooks", "watcher", "arbiter", "controller", "commands"),
         *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic"),
     ],
     ["client", "client_light", "consumer", "circusd", "circusctl", "ctl", "stats", "top", "plugins", "web"],
@@ -40,7 +40,18 @@ _HEAVY = [
 #: First parts of the names of the modules that circusd needs for its first workers.
 _START_PATH = [
     *("exc", "base", "model", "system", "process", "sockets", "pidfile", "sighandler", "stream"),
-    *("ini", "config", "hooks", "watcher", "arbiter", "engine", "ondemand", "supervision", "synthetic"),
+    *(
+        "ini",
+        "config",
+        "configload",
+        "hooks",
+        "watcher",
+        "arbiter",
+        "engine",
+        "ondemand",
+        "supervision",
+        "synthetic",
+    ),
 ]
 #: What a process has loaded once a start module is imported; ``circus.circusd`` is the door of the daemon.
 _STARTS = ["circus.watcher", "circus.arbiter", "circus.config", "circus.process", "circus.circusd"]

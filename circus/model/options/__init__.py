@@ -1,8 +1,8 @@
 """The options of Circus: one record per option, one table per sort of section.
 
-Configuration files, the commands ``add``, ``set``, ``get`` and ``options``, the reload diff, the manual and completion
-all read these tables; no other place lists options. Pure data and pure functions: nothing here touches the system,
-except that a resource limit's name is looked up in :mod:`resource`.
+Configuration files, the commands ``add``, ``set``, ``get`` and ``options``, the reload diff, the manual and
+completion all read these tables; no other place lists options. Pure data and pure functions: nothing here
+touches the system, except that a resource limit's name is looked up in :mod:`resource`.
 """
 
 from __future__ import annotations

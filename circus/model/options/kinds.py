@@ -1,8 +1,9 @@
 """What sorts of values options have: read from text, checked when they come as JSON, written back as text.
 
-A kind knows nothing of the option it serves but the name it is told; the tables in :mod:`circus.model.options.tables`
-put the two together. The error texts are contractual: those of ``parse`` are what a configuration file is refused with
-(spec config.md 2 and 5), those of ``check`` what a client is answered (spec wire.md 5.3 and 5.5).
+A kind knows nothing of the option it serves but the name it is told; the tables in
+:mod:`circus.model.options.tables` put the two together. The error texts are contractual: those of ``parse``
+are what a configuration file is refused with (spec config.md 2 and 5), those of ``check`` what a client is
+answered (spec wire.md 5.3 and 5.5).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Kind:
         return text
 
     def console(self, text: str) -> Any:
-        """What ``circusctl set`` sends for ``text``: JSON that :meth:`check` accepts. Default: :meth:`parse`."""
+        """What ``circusctl set`` sends for ``text``: JSON that :meth:`check` accepts. Default: :meth:`parse`.
+        """
         return self.parse(text)
 
     def check(self, name: str, value: Any) -> Any:
@@ -143,7 +145,8 @@ class Real(Kind):
 class Boolean(Kind):
     """True or false; in text ``yes true on 1`` or ``no false off 0``.
 
-    :param words: also accept those words, 0 and 1 from a client (for ``singleton``, which used to take anything).
+    :param words: also accept those words, 0 and 1 from a client (for ``singleton``, which used to take
+        anything).
     """
 
     word = "boolean"

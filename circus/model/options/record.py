@@ -35,7 +35,8 @@ class OnChange(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)  # a row is itself; and every daemon start pays for this line
 class Option:
-    """One option, declared once; everything that reads, checks, sets, reports or documents options reads this.
+    """One option, declared once; everything that reads, checks, sets, reports or documents options reads
+    this.
 
     :param name: as written in a configuration file and on the wire; for an open family the prefix itself.
     :param kind: how values are read, checked and written.
@@ -130,7 +131,9 @@ class Table:
         return tuple(option.name for option in self._options)
 
     def find(self, name: str) -> Option | None:
-        """The option of that name: exact, by an alias, or the open family it belongs to; None for a free-form name."""
+        """The option of that name: exact, by an alias, or the open family it belongs to; None for a free-form
+        name.
+        """
         option = self._exact.get(name)
         if option is None:
             for family in self._families:
@@ -164,7 +167,9 @@ class Table:
         return best if best != name else None
 
     def _candidates(self, folded: str) -> Iterator[tuple[str, str]]:
-        """Known names to compare with, each with the part of ``folded`` that is not compared (behind a prefix)."""
+        """Known names to compare with, each with the part of ``folded`` that is not compared (behind a
+        prefix).
+        """
         for known in self._exact.values():
             if not known.is_family:
                 yield known.name, ""
@@ -190,7 +195,9 @@ def _patience(word: str) -> int:
 
 
 def _distance(one: str, other: str, limit: int) -> int:
-    """Edits (insert, drop, change, swap neighbours) from one word to the other; more than ``limit`` is not exact."""
+    """Edits (insert, drop, change, swap neighbours) from one word to the other; more than ``limit`` is not
+    exact.
+    """
     if abs(len(one) - len(other)) > limit:
         return limit + 1
     before: list[int] = []

@@ -1,8 +1,8 @@
 """Questions about options that need more than one row: what a client may set, and which options go together.
 
-``set`` and ``add`` call :func:`convert_option` (on the side of ``circusctl``) and :func:`validate_option`; whoever is
-about to make or change a watcher calls :func:`check_watcher`. The texts are contractual (spec wire.md 5.3, 5.5,
-library.md 8, config.md 11).
+``set`` and ``add`` call :func:`convert_option` (on the side of ``circusctl``) and :func:`validate_option`;
+whoever is about to make or change a watcher calls :func:`check_watcher`. The texts are contractual (spec
+wire.md 5.3, 5.5, library.md 8, config.md 11).
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def validate_option(key: str, val: Any, *, adding: bool = False) -> None:
 
 
 def check_option(key: str, val: Any, *, adding: bool = False) -> Any:
-    """As :func:`validate_option`, and return the value as it is to be applied (a float for a number, and so on)."""
+    """As :func:`validate_option`, and return the value as it is to be applied (a float for a number, and so
+    on).
+    """
     option = _known(key, adding=adding)
     if option is None:
         raise OptionError(f"unknown key {key!r}", str(key), val)
@@ -80,8 +82,8 @@ def _known(key: Any, *, adding: bool) -> Option | None:
 def check_watcher(options: Mapping[str, Any]) -> list[OptionError]:
     """What is wrong with a watcher as a whole, its options taken together; empty when nothing is.
 
-    :param options: name to value, as in the dict of ``get_config`` or the arguments of ``Watcher``. Options not
-        given have their defaults; unknown ones are ignored.
+    :param options: name to value, as in the dict of ``get_config`` or the arguments of ``Watcher``. Options
+        not given have their defaults; unknown ones are ignored.
     """
     found = (rule(options) for rule in RULES)
     return [error for error in found if error is not None]

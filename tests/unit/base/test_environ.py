@@ -201,6 +201,7 @@ def test_virtualenv_links_come_before_all_else(tmp_path):
     (tmp_path / "far").mkdir()
     (packages / "b.pth").write_text(f"# comment\nimport sys; sys.exit(1)\n\n{tmp_path}/far\n/not/there\n")
     (packages / "a.pth").write_text("near\nimport\tsys\n")
+    (packages / "unreadable.pth").mkdir()
     result = virtualenv_environment(str(tmp_path), {"PYTHONPATH": "/a"})
     assert result["PYTHONPATH"].split(os.pathsep) == [
         f"{packages}/near",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -56,7 +58,8 @@ class AnyOrder(RuleBasedStateMachine):
     def die(self, data: st.DataObject, code: int | None, leftovers: bool) -> None:
         sid = data.draw(st.sampled_from(sorted(self.play.living)))
         del self.play.living[sid]
-        self.play.feed(steps.Exited(sid, code, leftovers))
+        # The shell looks for leftovers only where Circus itself asked for the end.
+        self.play.feed(steps.Exited(sid, code, leftovers and bool(self.play.machine.slots[sid].ending)))
 
     @precondition(lambda self: self.play.asked)
     @rule(go=st.booleans())
@@ -80,8 +83,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.play.feed(self.play._spawn(self.play.pending.pop(0)))
 
     @invariant()
-    def every_reap_had_a_spawn_or_a_veto(self) -> None:
-        assert len(self.play.logged) < 100_000
+    def no_process_is_forgotten(self) -> None:
         slots = self.play.machine.slots
         assert set(self.play.living) <= set(slots), "a process runs that the machine forgot"
 
@@ -105,10 +107,9 @@ class AnyOrder(RuleBasedStateMachine):
         assert play.machine.status == "stopped"
         assert play.living == {}
         assert set(range(1, self.tickets + 1)) == set(play.settled)
-        starts = sum(pid > 1000 for pid in range(1001, play.next_pid + 1))
         given_up = sum("no longer waited for" in line for line in play.logged)
-        assert play.events.count("reap") + given_up >= starts - given_up
+        assert play.next_pid - 1000 - given_up <= play.events.count("reap") <= play.next_pid - 1000
 
 
-AnyOrder.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=int(os.environ.get("CIRCUS_EXAMPLES", "120")), stateful_step_count=40, deadline=None)
 TestAnyOrder = AnyOrder.TestCase

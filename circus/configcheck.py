@@ -1,0 +1,219 @@
+"""``circusd --check``: what can be known to be wrong with a configuration before anything is started.
+
+Called by :func:`circus.config.check`, in a process that does nothing else: users and groups are looked up,
+hooks, plugins and stream classes imported. Nothing is opened, bound or started.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from circus.base.convert import to_gid, to_uid
+from circus.base.environ import extend_module_path, parse_env_dict, virtualenv_environment
+from circus.base.imports import resolve_name
+from circus.base.logs import LOG_LEVELS
+from circus.configload import load
+from circus.model.options import SOCKET, STREAM, STREAM_CLASSES, WATCHER, check_watcher, closest
+from circus.model.origin import Located, Problem
+from circus.model.plan import OWN_WATCHERS, socket_references
+
+#: What loading only warns about, because the rest of the file can be used, but nobody can want.
+_GRAVE = frozenset({"case-twin", "no-name", "unknown-rlimit", "unreadable-include"})
+
+
+def check_file(path: str) -> tuple[Problem, ...]:
+    """Every problem of a configuration file, in the order of files and lines."""
+    try:
+        loaded = load(path)
+    except OSError as error:
+        return (Problem("error", path, 0, "", "", str(error).strip(), "", "no-file"),)
+    problems = [
+        replace(problem, severity="error") if problem.code in _GRAVE else problem for problem in loaded.problems
+    ]
+    problems += _Inspection(loaded.config).problems
+    order = {name: index for index, name in enumerate(loaded.files)}
+    return tuple(sorted(problems, key=lambda problem: (order.get(problem.file, len(order)), problem.line)))
+
+
+class _Inspection:
+    """A look at every section of a loaded configuration."""
+
+    def __init__(self, config: Located) -> None:
+        self.problems: list[Problem] = []
+        self._sockets = {each["name"] for each in config["sockets"]}
+        self._config = self._here = config
+        self._circus(config)
+        for each in config["watchers"]:
+            self._here = each
+            self._watcher(each)
+        for each in config["plugins"]:
+            self._here = each
+            self._importable("use", each.get("use"))
+        for each in config["sockets"]:
+            self._here = each
+            self._socket(each)
+
+    # -- sections -----------------------------------------------------------------------------------------------
+
+    def _circus(self, config: Located) -> None:
+        owner, endpoint = config["endpoint_owner"], config["endpoint"]
+        if owner is not None:
+            self._try("endpoint_owner", to_uid, owner)
+            if not endpoint.startswith("ipc://"):
+                self._warn("endpoint_owner", "only an endpoint that begins with ipc:// can have an owner", "unused")
+        if endpoint == config["pubsub_endpoint"]:
+            self._error("pubsub_endpoint", f"{endpoint!r} is the endpoint for commands as well", "same-endpoint")
+        level = config["loglevel"]
+        if level is not None and level.lower() not in LOG_LEVELS:
+            self._warn("loglevel", f"unknown log level {level!r}: info is used", "unknown-level")
+        if config["pidfile"]:
+            self._parent_exists("pidfile", config["pidfile"])
+        logger_config = config["loggerconfig"]
+        if logger_config and logger_config != "default" and not os.path.isfile(logger_config):
+            self._error("loggerconfig", f"{logger_config!r} does not exist", "no-file")
+
+    def _watcher(self, config: Located) -> None:
+        for error in check_watcher(config):
+            self._error(error.name, str(error), "conflict")
+        if config["name"].lower() in OWN_WATCHERS:
+            self._error("", f"circusd itself has a watcher called {config['name']!r}", "reserved-name")
+        self._command(config)
+        for option, find in (("uid", to_uid), ("gid", to_gid)):
+            if config[option] is not None and not _open_ended(config[option]):
+                self._try(option, find, config[option])
+        for option in WATCHER:
+            if option.as_text and option.name in config and not option.deprecated:
+                self._try(option.name, option.kind.parse, config[option.name])
+        directory = config["working_dir"]
+        if directory and not _open_ended(directory) and not os.path.isdir(directory):
+            self._warn("working_dir", f"there is no directory {directory!r}", "no-directory")
+        if config.get("virtualenv") and config["copy_env"]:
+            version = config.get("virtualenv_py_ver")
+            self._try("virtualenv", lambda path: virtualenv_environment(path, {}, version), config["virtualenv"])
+        for name in sorted(socket_references(config) - self._sockets):
+            option = "stdin_socket" if str(config.get("stdin_socket") or "").lower() == name else "cmd"
+            self._warn(option, f"there is no socket {name!r}", "no-socket")
+        for stream in ("stdout_stream", "stderr_stream"):
+            if config[stream]:
+                self._stream(stream, config[stream])
+        with _module_path_of(config):
+            for hook, (target, _) in config["hooks"].items():
+                self._importable(f"hooks.{hook}", target)
+
+    def _command(self, config: Located) -> None:
+        if not config["cmd"].strip():
+            self._error("cmd", "there is no command to run", "no-command")
+        for option in ("cmd", "args", "shell_args"):
+            try:
+                shlex.split(config.get(option) or "")
+            except ValueError as error:
+                self._error(option, f"cannot be split into words: {str(error).lower()}", "bad-command")
+        if config.get("shell_args") and not config["shell"]:
+            self._warn("shell_args", "unused: the command is not run by a shell", "unused")
+        if config["numprocesses"] == 0 and not config["singleton"]:
+            text = f"Non-singleton watcher {config['name']} with numprocesses=0 won't start any process"
+            self._warn("numprocesses", text, "no-process")
+
+    def _stream(self, stream: str, conf: dict[str, str]) -> None:
+        name = conf.get("class") or ("FileStream" if "filename" in conf else "")
+        if not name:
+            self._error(f"{stream}.class", "stream configuration invalid: neither class nor filename", "no-class")
+            return
+        if "." in name:
+            self._importable(f"{stream}.class", name)
+            return
+        if name not in STREAM_CLASSES:
+            near = closest(name, STREAM_CLASSES)
+            text = f"there is no stream class {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            self._error(f"{stream}.class", text, "no-class")
+            return
+        for key, text in conf.items():
+            option = STREAM.find(key)
+            if option is not None and option.deprecated:
+                self._warn(f"{stream}.{key}", option.deprecated, "deprecated-option")
+            elif key != "class" and key not in STREAM_CLASSES[name]:
+                self._warn(f"{stream}.{key}", f"{name} has no option {key!r}", "unused")
+            elif option is not None:
+                self._try(f"{stream}.{key}", option.kind.parse, text)
+        if "filename" in conf and not _open_ended(conf["filename"]):
+            self._parent_exists(f"{stream}.filename", conf["filename"])
+
+    def _socket(self, config: Located) -> None:
+        import socket  # its constants are all that is needed
+
+        for option in SOCKET:
+            if option.as_text and option.name in config and option.in_ini:
+                self._try(option.name, option.kind.parse, config[option.name])
+        if config.get("proto"):
+            try:
+                socket.getprotobyname(config["proto"])
+            except OSError:
+                self._error("proto", f"there is no protocol {config['proto']!r}", "no-protocol")
+        interface = config.get("interface")
+        if interface and interface not in [name for _, name in socket.if_nameindex()]:
+            self._warn("interface", f"there is no network interface {interface!r}", "no-interface")
+        if config.get("path"):
+            self._parent_exists("path", config["path"])
+            if os.path.exists(config["path"]) and config["replace"] is not True:
+                text = f"{config['path']!r} already exists; it has to be removed, or `replace = true`"
+                self._warn("path", text, "path-exists")
+
+    # -- questions ----------------------------------------------------------------------------------------------
+
+    def _try(self, option: str, convert: Callable[[Any], object], value: Any) -> None:
+        """Note the error when ``value`` is refused."""
+        try:
+            convert(value)
+        except ValueError as error:
+            self._error(option, str(error), "bad-value")
+
+    def _importable(self, option: str, name: Any) -> None:
+        try:
+            found = resolve_name(name)
+        except ImportError as error:
+            self._error(option, str(error).split("\n", 1)[0].removesuffix(" Possible reasons are:"), "no-import")
+        except (Exception, SystemExit) as error:  # foreign code: importing it may raise anything
+            self._error(option, f"importing {name!r} raised {type(error).__name__}: {error}", "no-import")
+        else:
+            if not callable(found):
+                self._error(option, f"{name!r} is a {type(found).__name__}, not something to call", "not-callable")
+
+    def _parent_exists(self, option: str, path: str) -> None:
+        parent = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(parent):
+            self._error(option, f"there is no directory {parent!r}", "no-directory")
+
+    # -- problems -----------------------------------------------------------------------------------------------
+
+    def _error(self, option: str, text: str, code: str) -> None:
+        self._note("error", option, text, code)
+
+    def _warn(self, option: str, text: str, code: str) -> None:
+        self._note("warning", option, text, code)
+
+    def _note(self, severity: str, option: str, text: str, code: str) -> None:
+        file, line = self._here.where(option) or ("", 0)
+        section = self._here.get("__name__", "circus")
+        self.problems.append(Problem(severity, file, line, section, option, text, "", code))
+
+
+def _open_ended(text: str) -> bool:
+    """Whether a value has variables that are known only when a process is started."""
+    return "$(circus." in text or "((circus." in text
+
+
+@contextmanager
+def _module_path_of(config: Located) -> Iterator[None]:
+    """Import from where the watcher's hooks would be imported from."""
+    before = list(sys.path)
+    try:
+        extend_module_path(parse_env_dict(config["env"]))
+        yield
+    finally:
+        sys.path[:] = before
