@@ -119,10 +119,16 @@ class Arbiter:
         self._starting: Ticket | None = None
         self._bound: dict[str, Any] = {}
         self._initialized = False
+        #: The signal handlers, once :meth:`start` has taken the signals.
+        self.sys_hdl: Any = None
+        #: Measures how long the loop is held up (own loop only).
+        self.stalls: Any = None
         self._cfg: dict[str, Any] | None = None
         self.config_file: str | None = None
         self._add_own_watchers(plugins or ())
-        self.ctrl = self._make_controller()
+        self._ctrl: Any = None
+        if loop is not None:
+            self._ctrl = self._make_controller()
 
     # -- construction -------------------------------------------------------------------------------------------
 
@@ -189,6 +195,13 @@ class Arbiter:
             config["multicast_endpoint"] != DEFAULT_ENDPOINT_MULTICAST or bool(config.get("multicast_given"))
         )
         return arbiter
+
+    @property
+    def ctrl(self) -> Any:
+        """The controller of the control endpoint; made when it is first needed, after the first workers."""
+        if self._ctrl is None:
+            self._ctrl = self._make_controller()
+        return self._ctrl
 
     # -- facts --------------------------------------------------------------------------------------------------
 
@@ -323,7 +336,6 @@ class Arbiter:
             except OSError as error:
                 text = f"{os.strerror(error.errno) if error.errno else error} (addr={endpoint!r})"
                 raise OSError(error.errno, text) from error
-        self.ctrl.bound = self._bound.get("control")
 
     def _attach(self) -> None:
         """Hand the endpoints to zmq: from here on commands are answered and events published."""
@@ -339,6 +351,7 @@ class Arbiter:
                 publisher.bind(self.pubsub_endpoint)
             self.evpub_socket = publisher
         self.ctrl.context = self.context
+        self.ctrl.bound = self._bound.get("control")
         self.ctrl.start()
 
     def _introduce(self, watcher: Watcher) -> None:
@@ -374,11 +387,15 @@ class Arbiter:
 
     def _run(self, cb: Callable[[Any], Any] | None) -> bool:
         """The daemon's own main loop."""
+        self._take_signals()
         ticket = self._start_watchers(None, boot=True)
         self._boot.run_ready(BOOT_BUDGET)
         import asyncio  # only now: the first workers are running
 
-        loop = asyncio.new_event_loop()
+        from circus.system.stall import StallSelector
+
+        self.stalls = StallSelector()
+        loop = asyncio.SelectorEventLoop(self.stalls)
         asyncio.set_event_loop(loop)
         try:
             self._boot.adopt(loop)
@@ -386,6 +403,7 @@ class Arbiter:
             if cb is not None:
                 as_future(ticket, loop).add_done_callback(cb)
             self._loop_stopped = False
+            self.stalls.restart()  # loading asyncio and zmq is start-up, not a stall
             while not self._loop_stopped:
                 loop.run_forever()
         except BaseException:
@@ -400,6 +418,12 @@ class Arbiter:
                 self._context.destroy(linger=500)
                 self._context, self._own_context = None, False
         return self._restarting
+
+    def _take_signals(self) -> None:
+        """From the first worker on a signal must not end the daemon and leave it behind."""
+        from circus.sighandler import SysHandler
+
+        self.sys_hdl = SysHandler(self)
 
     _loop_stopped = True
 

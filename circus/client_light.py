@@ -148,13 +148,13 @@ class LightClient:
         return False
 
     def _listens(self) -> bool:
-        """Does anything listen at the endpoint? Behind a tunnel ssh always does, and hangs up if there is nothing."""
+        """Does anything listen at the endpoint? At the near end of a tunnel ssh always does, so there the peer must speak."""
         try:
             DealerConnection(self.near_end(), 0.2).close()
         except HandshakeError:
-            return True
-        except TransportError as error:
-            return self.ssh_server is None and not isinstance(error.__cause__, ConnectionRefusedError | FileNotFoundError)
+            return self.ssh_server is None
+        except (TransportError, FileNotFoundError) as error:
+            return not isinstance(error.__cause__, ConnectionRefusedError | FileNotFoundError)
         return True
 
     def stop(self) -> None:

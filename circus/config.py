@@ -1,7 +1,7 @@
 """From a configuration file to the dict that the daemon is built from (spec config.md, library.md 9).
 
 circusd, ``Arbiter.load_from_config`` and reloadconfig call :func:`get_config`; ``circusd --check`` calls
-:func:`check`. This is the face of three modules: :mod:`circus.ini` reads the dialect,
+:func:`check`. This is the face of three more modules: :mod:`circus.ini` reads the dialect,
 :mod:`circus.configload` makes dicts of sections, :mod:`circus.configcheck` looks for trouble. Here problems
 become exceptions and log lines.
 
@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from circus.base.convert import to_bool
-from circus.configload import EnvScope, Loaded, expand, load, read_document, watcher_defaults
+from circus.configenv import EnvScope, expand
+from circus.configload import Loaded, load, read_document, watcher_defaults
 from circus.exc import ConfigError
 from circus.ini import Document, StrictConfigParser
 from circus.model.options import UNLIMITED
@@ -103,7 +104,8 @@ class DefaultConfigParser(StrictConfigParser):
 
     def items(self, section: str, noreplace: bool = False) -> list[tuple[str, str]]:
         """Names and values of a section, expanded unless ``noreplace``."""
-        return [(name, value if noreplace else expand(value, self._scope)) for name, value in super().items(section)]
+        found = super().items(section)
+        return found if noreplace else [(name, expand(value, self._scope)) for name, value in found]
 
     def dget(self, section: str, option: str, default: Any = None, type: Any = str) -> Any:
         """The value of an option as str, int, bool or float; ``default``, unconverted, when it is not there.

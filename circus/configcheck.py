@@ -11,7 +11,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from circus.base.convert import to_gid, to_uid
@@ -21,7 +20,8 @@ from circus.base.logs import LOG_LEVELS
 from circus.configload import load
 from circus.model.options import SOCKET, STREAM, STREAM_CLASSES, WATCHER, check_watcher, closest
 from circus.model.origin import Located, Problem
-from circus.model.plan import OWN_WATCHERS, socket_references
+from circus.model.plan import OWN_SOCKETS, OWN_WATCHERS
+from circus.model.socketnames import socket_references
 
 #: What loading only warns about, because the rest of the file can be used, but nobody can want.
 _GRAVE = frozenset({"case-twin", "no-name", "unknown-rlimit", "unreadable-include"})
@@ -33,12 +33,10 @@ def check_file(path: str) -> tuple[Problem, ...]:
         loaded = load(path)
     except OSError as error:
         return (Problem("error", path, 0, "", "", str(error).strip(), "", "no-file"),)
-    problems = [
-        replace(problem, severity="error") if problem.code in _GRAVE else problem for problem in loaded.problems
-    ]
+    problems = [each.as_error() if each.code in _GRAVE else each for each in loaded.problems]
     problems += _Inspection(loaded.config).problems
     order = {name: index for index, name in enumerate(loaded.files)}
-    return tuple(sorted(problems, key=lambda problem: (order.get(problem.file, len(order)), problem.line)))
+    return tuple(sorted(problems, key=lambda each: (order.get(each.file, len(order)), each.line)))
 
 
 class _Inspection:
@@ -46,7 +44,7 @@ class _Inspection:
 
     def __init__(self, config: Located) -> None:
         self.problems: list[Problem] = []
-        self._sockets = {each["name"] for each in config["sockets"]}
+        self._sockets = {each["name"] for each in config["sockets"]} | OWN_SOCKETS
         self._config = self._here = config
         self._circus(config)
         for each in config["watchers"]:
@@ -59,16 +57,18 @@ class _Inspection:
             self._here = each
             self._socket(each)
 
-    # -- sections -----------------------------------------------------------------------------------------------
+    # -- sections -------------------------------------------------------------------------------------------
 
     def _circus(self, config: Located) -> None:
         owner, endpoint = config["endpoint_owner"], config["endpoint"]
         if owner is not None:
             self._try("endpoint_owner", to_uid, owner)
             if not endpoint.startswith("ipc://"):
-                self._warn("endpoint_owner", "only an endpoint that begins with ipc:// can have an owner", "unused")
+                text = "only an endpoint that begins with ipc:// can have an owner"
+                self._warn("endpoint_owner", text, "unused")
         if endpoint == config["pubsub_endpoint"]:
-            self._error("pubsub_endpoint", f"{endpoint!r} is the endpoint for commands as well", "same-endpoint")
+            text = f"{endpoint!r} is the endpoint for commands as well"
+            self._error("pubsub_endpoint", text, "same-endpoint")
         level = config["loglevel"]
         if level is not None and level.lower() not in LOG_LEVELS:
             self._warn("loglevel", f"unknown log level {level!r}: info is used", "unknown-level")
@@ -84,9 +84,9 @@ class _Inspection:
         if config["name"].lower() in OWN_WATCHERS:
             self._error("", f"circusd itself has a watcher called {config['name']!r}", "reserved-name")
         self._command(config)
-        for option, find in (("uid", to_uid), ("gid", to_gid)):
-            if config[option] is not None and not _open_ended(config[option]):
-                self._try(option, find, config[option])
+        for name, find in (("uid", to_uid), ("gid", to_gid)):
+            if config[name] is not None and not _open_ended(config[name]):
+                self._try(name, find, config[name])
         for option in WATCHER:
             if option.as_text and option.name in config and not option.deprecated:
                 self._try(option.name, option.kind.parse, config[option.name])
@@ -95,10 +95,11 @@ class _Inspection:
             self._warn("working_dir", f"there is no directory {directory!r}", "no-directory")
         if config.get("virtualenv") and config["copy_env"]:
             version = config.get("virtualenv_py_ver")
-            self._try("virtualenv", lambda path: virtualenv_environment(path, {}, version), config["virtualenv"])
+            self._try("virtualenv", virtualenv_environment, config["virtualenv"], {}, version)
         for name in sorted(socket_references(config) - self._sockets):
-            option = "stdin_socket" if str(config.get("stdin_socket") or "").lower() == name else "cmd"
-            self._warn(option, f"there is no socket {name!r}", "no-socket")
+            users = ("stdin_socket", "cmd", "args", "shell_args")
+            user = next((each for each in users if name in str(config.get(each)).lower()), "env")
+            self._warn(user, f"there is no socket {name!r}", "no-socket")
         for stream in ("stdout_stream", "stderr_stream"):
             if config[stream]:
                 self._stream(stream, config[stream])
@@ -123,7 +124,8 @@ class _Inspection:
     def _stream(self, stream: str, conf: dict[str, str]) -> None:
         name = conf.get("class") or ("FileStream" if "filename" in conf else "")
         if not name:
-            self._error(f"{stream}.class", "stream configuration invalid: neither class nor filename", "no-class")
+            text = "stream configuration invalid: neither class nor filename"
+            self._error(f"{stream}.class", text, "no-class")
             return
         if "." in name:
             self._importable(f"{stream}.class", name)
@@ -164,12 +166,12 @@ class _Inspection:
                 text = f"{config['path']!r} already exists; it has to be removed, or `replace = true`"
                 self._warn("path", text, "path-exists")
 
-    # -- questions ----------------------------------------------------------------------------------------------
+    # -- questions ------------------------------------------------------------------------------------------
 
-    def _try(self, option: str, convert: Callable[[Any], object], value: Any) -> None:
-        """Note the error when ``value`` is refused."""
+    def _try(self, option: str, convert: Callable[..., object], *values: Any) -> None:
+        """Note the error when ``values`` are refused."""
         try:
-            convert(value)
+            convert(*values)
         except ValueError as error:
             self._error(option, str(error), "bad-value")
 
@@ -177,19 +179,21 @@ class _Inspection:
         try:
             found = resolve_name(name)
         except ImportError as error:
-            self._error(option, str(error).split("\n", 1)[0].removesuffix(" Possible reasons are:"), "no-import")
+            text = str(error).split("\n", 1)[0].removesuffix(" Possible reasons are:")
+            self._error(option, text, "no-import")
         except (Exception, SystemExit) as error:  # foreign code: importing it may raise anything
             self._error(option, f"importing {name!r} raised {type(error).__name__}: {error}", "no-import")
         else:
             if not callable(found):
-                self._error(option, f"{name!r} is a {type(found).__name__}, not something to call", "not-callable")
+                text = f"{name!r} is a {type(found).__name__}, not something to call"
+                self._error(option, text, "not-callable")
 
     def _parent_exists(self, option: str, path: str) -> None:
         parent = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(parent):
             self._error(option, f"there is no directory {parent!r}", "no-directory")
 
-    # -- problems -----------------------------------------------------------------------------------------------
+    # -- problems -------------------------------------------------------------------------------------------
 
     def _error(self, option: str, text: str, code: str) -> None:
         self._note("error", option, text, code)

@@ -8,14 +8,14 @@ of a section.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from circus.base.expand import compile_template
+from circus.base.record import Record
+from circus.configenv import EnvPatterns, EnvScope, expand
 from circus.ini import Document
 from circus.model.hooktable import HOOKS
-from circus.model.options import ABSENT, CIRCUS, PLUGIN, SOCKET, WATCHER, Option, Table, closest, limit_exists
+from circus.model.options import CIRCUS, PLUGIN, SOCKET, WATCHER, Option, Table, closest, limit_exists
 from circus.model.options.kinds import Account, Text, Words
 from circus.model.origin import Located, Place, Problem
 
@@ -26,8 +26,7 @@ _STREAMS = ("stdout_stream", "stderr_stream")
 _TEXTUAL = (Text, Words, Account)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Record):
     """What a configuration file holds.
 
     :param config: the dict of ``get_config``; incomplete when there are errors among the problems.
@@ -61,54 +60,8 @@ def watcher_defaults() -> dict[str, Any]:
     return defaults
 
 
-_WATCHER_DEFAULTS = {option.name: option.ini_default for option in WATCHER if option.ini_default is not ABSENT}
+_WATCHER_DEFAULTS = WATCHER.ini_defaults()
 _TABLES_AMONG_THEM = tuple(name for name, value in _WATCHER_DEFAULTS.items() if isinstance(value, dict))
-
-
-class EnvScope:
-    """Look-up of ``circus.env.X``: the exact name first, then without regard to case; inner layers before
-    outer.
-
-    :param values: the variables of this layer.
-    :param outer: the layer around it.
-    """
-
-    __slots__ = ("_folded", "_outer", "_values")
-
-    def __init__(self, values: Mapping[str, str], outer: EnvScope | None = None) -> None:
-        self._values, self._outer = values, outer
-        self._folded: dict[str, str] | None = None
-
-    def __call__(self, name: str) -> str | None:
-        """The value of ``env.X``; None for anything else, and for what is not set."""
-        if name[:4].lower() != "env.":
-            return None
-        exact, folded = name[4:], name[4:].lower()
-        for layer in self._layers():
-            if exact in layer._values:
-                return layer._values[exact]
-        for layer in self._layers():
-            if layer._folded is None:
-                layer._folded = {key.lower(): value for key, value in layer._values.items()}
-            if folded in layer._folded:
-                return layer._folded[folded]
-        return None
-
-    def _layers(self) -> Iterator[EnvScope]:
-        layer: EnvScope | None = self
-        while layer is not None:
-            yield layer
-            layer = layer._outer
-
-
-def expand(text: str, *scopes: EnvScope) -> str:
-    """``text`` with ``$(circus.env.X)`` replaced; a name not known to the first scope is looked up in the
-    next.
-    """
-    for scope in scopes:
-        if "(" in text:
-            text = compile_template(text).expand(scope)
-    return text
 
 
 def read_document(path: str) -> Document:
@@ -140,7 +93,10 @@ def _include(document: Document, pattern: str, option: str, place: Place, seen: 
 
     found = sorted(glob(pattern))
     if not found:
-        text = f"{pattern!r} does not lead to any config. Make sure include paths are relative to the main config file"
+        text = (
+            f"{pattern!r} does not lead to any config. "
+            "Make sure include paths are relative to the main config file"
+        )
         document.problems.append(Problem("warning", *place, "circus", option, text, "", "include"))
     for path in found:
         real = os.path.realpath(path)
@@ -151,35 +107,8 @@ def _include(document: Document, pattern: str, option: str, place: Place, seen: 
             document.read(path)
         except OSError as error:
             text = f"{path!r} cannot be read: {error.strerror or error}"
-            document.problems.append(Problem("warning", *place, "circus", option, text, "", "unreadable-include"))
-
-
-class EnvPatterns:
-    """The ``[env:…]`` sections: which of them are meant for a watcher."""
-
-    def __init__(self) -> None:
-        self._sections: list[dict[str, str]] = []
-        self._plain: dict[str, list[int]] = {}  # most patterns are just names
-        self._wild: list[tuple[int, Callable[[str], object]]] = []
-
-    def add(self, patterns: str, items: dict[str, str]) -> None:
-        """One more section, for names that match one of several patterns divided by commas (case counts)."""
-        index = len(self._sections)
-        self._sections.append(items)
-        for pattern in {word.strip() for word in patterns.split(",")}:
-            if any(sign in pattern for sign in "*?["):
-                from fnmatch import translate  # only for wildcards
-                from re import compile as compile_pattern
-
-                self._wild.append((index, compile_pattern(translate(pattern)).match))
-            else:
-                self._plain.setdefault(pattern, []).append(index)
-
-    def matching(self, name: str) -> list[dict[str, str]]:
-        """The sections for a watcher, in the order added."""
-        found = set(self._plain.get(name, ()))
-        found.update(index for index, match in self._wild if match(name))
-        return [self._sections[index] for index in sorted(found)]
+            problem = Problem("warning", *place, "circus", option, text, "", "unreadable-include")
+            document.problems.append(problem)
 
 
 class Loader:
@@ -216,7 +145,7 @@ class Loader:
         self._warn_of_suspects()
         return Loaded(config, tuple(self._problems), tuple(self._document.files))
 
-    # -- environments -------------------------------------------------------------------------------------------
+    # -- environments ---------------------------------------------------------------------------------------
 
     def _read_environments(self) -> None:
         """``[env]`` in the order written, so that an entry may use those before it; then the ``[env:…]``
@@ -244,7 +173,7 @@ class Loader:
                 env[key] = expand(text, EnvScope(env, self._global)) if "(" in text else text
         return env
 
-    # -- sections -----------------------------------------------------------------------------------------------
+    # -- sections -------------------------------------------------------------------------------------------
 
     def _unless_empty(self, make: Callable[[str, dict[str, str]], Located], name: str) -> list[Located]:
         options = self._document.items(name)
@@ -258,7 +187,7 @@ class Loader:
         return Located(items, section.place, section.places)
 
     def _circus(self) -> Located:
-        config = Located({option.name: option.ini_default for option in CIRCUS if option.ini_default is not ABSENT})
+        config = Located(CIRCUS.ini_defaults())
         self._section = "circus"
         if "circus" not in self._document.sections:
             return config
@@ -313,7 +242,8 @@ class Loader:
             config["hooks"][member] = self._parse(option, key, text)
         elif option.family == "rlimit_":
             if not limit_exists(member):
-                self._warn(key, f'unknown rlimit "{member}"', "the watcher cannot be started", "unknown-rlimit")
+                hint = "the watcher cannot be started"
+                self._warn(key, f'unknown rlimit "{member}"', hint, "unknown-rlimit")
             config["rlimits"][member] = self._parse(option, key, text, self._global, scope)
         elif option.family[:-1] in _STREAMS:
             config[option.family[:-1]][member] = expand(text, scope)
@@ -323,8 +253,8 @@ class Loader:
     def _keep_free(self, table: Table, config: Located, key: str, text: str, *scopes: EnvScope) -> None:
         """Keep an option that no table knows, and say so when it looks like one that a table does know."""
         if table is WATCHER and key.startswith(_STREAMS):
-            stream = key[:13]
-            self._error(key, f"{key!r} is not an option of a stream: write {stream}.NAME", "", "misplaced-option")
+            text = f"{key!r} is not an option of a stream: write {key[:13]}.NAME"
+            self._error(key, text, "", "misplaced-option")
             return
         config[key] = expand(text, *scopes)
         hint = _did_you_mean(table, key)
@@ -336,9 +266,11 @@ class Loader:
             text = "ignored: variables stand in a section of their own"
             self._warn(key, text, f"write [env:{self._section[8:]}]", "misplaced-option")
         else:
-            singly = next((each.family for each in WATCHER if each.is_family and each.family[:-1] in option.name), "")
-            text = f"set one by one, as {singly}NAME" if singly else "set by programs only"
-            self._error(key, f"{key!r} cannot be written in a file: it is {text}", "", "misplaced-option")
+            families = (each.family for each in WATCHER if each.is_family)
+            singly = next((family for family in families if family[:-1] in option.name), "")
+            how = f"set one by one, as {singly}NAME" if singly else "set by programs only"
+            text = f"{key!r} cannot be written in a file: it is {how}"
+            self._error(key, text, "", "misplaced-option")
 
     def _plugin(self, section: str, options: dict[str, str]) -> Located:
         config = self._located({"__name__": section})
@@ -355,9 +287,7 @@ class Loader:
 
     def _socket(self, section: str, options: dict[str, str]) -> Located:
         config = self._located({"__name__": section})
-        for option in SOCKET:
-            if option.ini_default is not ABSENT:
-                config[option.name] = option.ini_default
+        config.update(SOCKET.ini_defaults())
         for key, text in options.items():
             option = SOCKET.find(key)
             if option is None:
@@ -378,10 +308,10 @@ class Loader:
             if not name.strip():
                 self._warn("", f"a {word} needs a name; this one is left out", "", "no-name")
             elif folded in kept:
-                other = kept[folded]
-                text = f"{name!r} differs from {other['name']!r} at {_place(other)} only in case; this one is left out"
-                if name == other["name"]:
-                    text = f"there is already a {word} {name!r} at {_place(other)}; this one is left out"
+                other = f"{kept[folded]['name']!r} at {_place(kept[folded])}"
+                text = f"{name!r} differs from {other} only in case; this one is left out"
+                if name == kept[folded]["name"]:
+                    text = f"there is already a {word} {other}; this one is left out"
                 self._warn("", text, "names are compared without case", "case-twin")
             else:
                 kept[folded] = config
@@ -389,7 +319,7 @@ class Loader:
                     self._warn("", f"the blanks are part of the name {name!r}", "", "odd-name")
         return sorted(kept.values(), key=_by_name)
 
-    # -- values -------------------------------------------------------------------------------------------------
+    # -- values ---------------------------------------------------------------------------------------------
 
     def _parse(self, option: Option, key: str, text: str, *scopes: EnvScope) -> Any:
         """The value of an option; its default after noting the error when the text does not mean one."""
@@ -401,7 +331,7 @@ class Loader:
             self._error(key, str(error), f"expected: {option.kind.word}", "bad-value")
             return option.default
 
-    # -- problems -----------------------------------------------------------------------------------------------
+    # -- problems -------------------------------------------------------------------------------------------
 
     def _warn(self, option: str, text: str, hint: str, code: str) -> None:
         place = self._document.where(self._section, option)
@@ -426,7 +356,8 @@ class Loader:
             if table is not None and meant in table:
                 text = f"the indented line about {meant!r} is part of the value of {option!r}"
                 hint = "begin options in the first column"
-                self._problems.append(Problem("warning", *place, section, meant, text, hint, "indented-option"))
+                problem = Problem("warning", *place, section, meant, text, hint, "indented-option")
+                self._problems.append(problem)
 
 
 def _by_name(config: Mapping[str, Any]) -> str:

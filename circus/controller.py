@@ -146,7 +146,8 @@ class Controller:
         self.started = False
 
     def _init_syshandler(self) -> None:
-        self.sys_hdl = SysHandler(self)
+        early = getattr(self.arbiter, "sys_hdl", None)  # circusd takes the signals before it has a controller
+        self.sys_hdl = early if isinstance(early, SysHandler) else SysHandler(self)
 
     def _init_socket(self) -> None:
         if self.context is None:

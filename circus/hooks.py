@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from circus.base.convert import to_bool
@@ -38,15 +37,23 @@ def load_hook(target: Any, *, reload: bool = False) -> tuple[Callable[..., Any],
     return target, to_bool(ignore) if isinstance(ignore, str) else bool(ignore)
 
 
-@dataclass(slots=True, eq=False)
 class _Call:
-    name: str
-    function: Callable[..., Any]
-    arguments: Mapping[str, Any]
-    ignore_failure: bool
-    answered: Callable[[bool], None]
-    over: bool = False
-    timer: Any = None
+    """One question to one hook."""
+
+    __slots__ = ("answered", "arguments", "function", "ignore_failure", "name", "over", "timer")
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        ignore_failure: bool,
+        answered: Callable[[bool], None],
+    ) -> None:
+        self.name, self.function, self.arguments = name, function, arguments
+        self.ignore_failure, self.answered = ignore_failure, answered
+        self.over = False
+        self.timer: Any = None
 
 
 class HookRunner:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from circus.exc import ConfigError
 from circus.model.origin import Place, Problem
@@ -101,7 +100,8 @@ class Document:
                 remark = f"not UTF-8, read as {encoding}"
             except UnicodeDecodeError:
                 severity, remark = "error", f"not UTF-8: byte {data[error.start]:#04x}"
-            self.problems.append(Problem(severity, path, line, "", "", remark, "save the file as UTF-8", "encoding"))
+            hint = "save the file as UTF-8"
+            self.problems.append(Problem(severity, path, line, "", "", remark, hint, "encoding"))
             return text
 
 
@@ -155,7 +155,8 @@ class _Reader:
             self._section = self._document.sections.get(name) or Section(name, place)
             self._document.sections[name] = self._section
         if name.count("]") != name.count("["):  # a pattern such as [env:web[12]] is balanced
-            self._warn(number, "", f"the header reaches to its last ']': the section is called {name!r}", "", "header")
+            text = f"the header reaches to its last ']': the section is called {name!r}"
+            self._warn(number, "", text, "", "header")
         elif rest and rest[0] not in "#;":
             self._warn(number, "", f"{rest!r} behind the header is ignored", "", "header")
 
@@ -227,10 +228,12 @@ class _Reader:
         if not name:
             self._warn(number, "", "there is no name before the delimiter", "", "odd-name")
         elif name[0] == "[":
-            self._warn(number, name, f"{name!r} is taken for an option", "a section header ends in ']'", "odd-name")
+            hint = "a section header ends in ']'"
+            self._warn(number, name, f"{name!r} is taken for an option", hint, "odd-name")
         else:
             hint = "begin the line in the first column"
-            self._warn(number, name.strip(), "the blanks before it are part of the option's name", hint, "odd-name")
+            text = "the blanks before it are part of the option's name"
+            self._warn(number, name.strip(), text, hint, "odd-name")
 
     def _raw(self, number: int) -> str:
         """A line with its end, if it has one."""
@@ -241,19 +244,21 @@ class _Reader:
             return  # everything down to the first header would only repeat it
         self._headless = True
         text = f"{NO_HEADER}\nfile: {self._file!r}, line: {number}\n{self._raw(number)!r}"
-        self._document.problems.append(Problem("error", self._file, number, "", "", text, "", "no-header"))
+        problem = Problem("error", self._file, number, "", "", text, "", "no-header")
+        self._document.problems.append(problem)
 
     def _report_bad_lines(self) -> None:
         if self._bad_lines:
             listed = "".join(f"\n\t[line {number:2d}]: {self._raw(number)!r}" for number in self._bad_lines)
             text = f"Source contains parsing errors: {self._file!r}{listed}"
             hint = "an option is written name = value"
-            first = self._bad_lines[0]
-            self._document.problems.append(Problem("error", self._file, first, "", "", text, hint, "no-delimiter"))
+            problem = Problem("error", self._file, self._bad_lines[0], "", "", text, hint, "no-delimiter")
+            self._document.problems.append(problem)
 
     def _warn(self, number: int, option: str, text: str, hint: str, code: str) -> None:
         section = self._section.name if self._section else ""
-        self._document.problems.append(Problem("warning", self._file, number, section, option, text, hint, code))
+        problem = Problem("warning", self._file, number, section, option, text, hint, code)
+        self._document.problems.append(problem)
 
 
 class StrictConfigParser:
@@ -283,7 +288,7 @@ class StrictConfigParser:
 
     def read_file(self, lines: Iterable[str], source: str | None = None) -> None:
         """Read an open file or another source of lines."""
-        self.read_string("".join(lines), source or getattr(lines, "name", "<???>"))
+        self.read_string("".join(lines), source or str(getattr(lines, "name", "<???>")))
 
     def read_string(self, text: str, source: str = "<string>") -> None:
         """Read a text."""
@@ -356,9 +361,10 @@ class StrictConfigParser:
 
         return to_bool(self.get(section, option))
 
-    def _table(self, section: str) -> dict[str, Any]:
+    def _table(self, section: str) -> dict[str, str]:
         if section not in self.document.sections:
             from configparser import NoSectionError  # the type that callers expect, needed only here
 
             raise NoSectionError(section)
-        return {**self.document.defaults.options, "__name__": section, **self.document.sections[section].options}
+        options = self.document.sections[section].options
+        return {**self.document.defaults.options, "__name__": section, **options}

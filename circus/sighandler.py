@@ -19,7 +19,7 @@ class SysHandler:
     TERM, INT and QUIT stop the daemon at any moment, and a second one cuts the graceful timeouts short; HUP reloads
     all watchers; USR1 opens all log files again; USR2 is kept for the upgrade in place; WINCH is ignored.
 
-    :param controller: its ``loop`` and ``arbiter`` are used.
+    :param controller: a controller, whose ``loop`` and ``arbiter`` are used, or the arbiter itself.
     """
 
     SIGNALS_NAMES = ("HUP", "QUIT", "INT", "TERM", "WINCH", "USR1", "USR2")
@@ -30,6 +30,9 @@ class SysHandler:
 
     def __init__(self, controller: Any) -> None:
         self.controller = controller
+        self.arbiter = getattr(controller, "arbiter", controller)
+        # The arbiter's `loop` is a Tornado view made on demand; handlers need the loop that is always there.
+        self._loop = getattr(self.arbiter, "_boot", None) or controller.loop
         self._previous: dict[int, Any] = {}
         self._asked_to_stop = 0
         if threading.current_thread() is threading.main_thread():
@@ -48,7 +51,7 @@ class SysHandler:
 
     def signal(self, sig: int, frame: Any = None) -> None:
         """From the interpreter: remember it for the loop. Does nothing that is unsafe in a signal handler."""
-        self.controller.loop.call_soon_threadsafe(self._dispatch, sig)
+        self._loop.call_soon_threadsafe(self._dispatch, sig)
 
     def _dispatch(self, sig: int) -> None:
         name = self.SIG_NAMES.get(sig)
@@ -62,7 +65,7 @@ class SysHandler:
 
     def quit(self) -> None:
         """Stop the daemon; asked for again while it stops, kill what does not end."""
-        arbiter = self.controller.arbiter
+        arbiter = self.arbiter
         self._asked_to_stop += 1
         if self._asked_to_stop > 1:
             logger.warning("asked to stop again: no more grace, killing what is left")
@@ -72,7 +75,7 @@ class SysHandler:
 
     def reload(self) -> None:
         """Reload all running watchers gracefully."""
-        future = self.controller.arbiter.reload(graceful=True, cause="SIGHUP")
+        future = self.arbiter.reload(graceful=True, cause="SIGHUP")
         if future is not None:
             future.add_done_callback(_log_failure)
 
@@ -94,7 +97,7 @@ class SysHandler:
 
     def handle_usr1(self) -> None:
         """SIGUSR1: log files were rotated."""
-        self.controller.arbiter.reopen_logs()
+        self.arbiter.reopen_logs()
         logger.info("all log files are open again")
 
     def handle_usr2(self) -> None:

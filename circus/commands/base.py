@@ -3,7 +3,8 @@
 One class holds both halves, so that they cannot drift apart: the client half turns command-line arguments
 into a message and a reply into text, the server half checks properties and acts on the arbiter.
 ``circusctl`` calls :meth:`Command.message` and :meth:`Command.console_msg`; the controller calls
-:meth:`Command.validate` and :meth:`Command.execute`. A command knows the public methods of Arbiter and Watcher, and nothing of sockets.
+:meth:`Command.validate` and :meth:`Command.execute`. A command knows the public methods of Arbiter and
+Watcher, and nothing of sockets.
 
 A third-party command is a subclass of :class:`Command`, imported before ``get_commands()`` is called.
 ``circusctl`` imports this module on its way to a first answer in a few milliseconds: it must stay light.
@@ -145,7 +146,8 @@ def find_watcher(arbiter: Any, name: object) -> Any:
 def derive(future: Any, transform: Callable[[Any], Any]) -> Any:
     """A future of ``transform(result)``.
 
-    Failure and cancellation pass through, and so does what ``transform`` raises. What is not a future (a fake watcher's None, a plain value) is transformed at once.
+    Failure and cancellation pass through, and so does what ``transform`` raises. What is not a future (a fake
+    watcher's None, a plain value) is transformed at once.
     """
     if not hasattr(future, "add_done_callback"):
         return transform(future)

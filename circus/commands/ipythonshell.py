@@ -73,7 +73,7 @@ class IPythonShell(Command):
 def _start_kernel(arbiter: Any) -> str:
     """Start a kernel on the running loop, once per process, and return the name of its connection file."""
     import IPython  # noqa: F401 - its absence is the answer clients know
-    from ipykernel.kernelapp import IPKernelApp
+    from ipykernel.kernelapp import IPKernelApp  # type: ignore[import-not-found]
 
     class Kernel(IPKernelApp):  # type: ignore[misc]
         def init_signal(self) -> None:

@@ -27,8 +27,8 @@ class Restart(Command):
     -------
 
     ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the
-    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when the new
-    processes run; for the whole daemon it comes when everything has been stopped::
+    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when
+    the new processes run; for the whole daemon it comes when everything has been stopped::
 
         {"command": "restart", "properties": {"name": "web", "match": "glob", "waiting": true}}
 

@@ -42,8 +42,7 @@ class Set(Command):
         $ circusctl set NAME KEY VALUE [KEY VALUE...] [--waiting]
 
     Keys are taken in lower case. Values are text, converted as the option demands: ``true``, ``1.5``,
-    ``TERM``,
-    ``A=1,B=2`` for ``env``, ``before_start:pkg.module.function`` for ``hooks``.
+    ``TERM``, ``A=1,B=2`` for ``env``, ``before_start:pkg.module.function`` for ``hooks``.
     """
 
     name = "set"

@@ -22,8 +22,8 @@ class Start(Command):
     -------
 
     ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the
-    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when the processes
-    run::
+    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when
+    the processes run::
 
         {"command": "start", "properties": {"name": "web", "match": "glob", "waiting": true}}
 

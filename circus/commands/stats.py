@@ -100,8 +100,7 @@ class Stats(Command):
 
 
 def info_line(info: Mapping[str, Any]) -> str:
-    """One process on one line: pid, program, user, nice, resident and virtual memory, cpu, memory, cpu
-    time."""
+    """One process on one line: pid, program, user, nice, resident and virtual memory, cpu, mem, cpu time."""
     keys = ("cmdline", "username", "nice", "mem_info1", "mem_info2", "cpu", "mem", "ctime")
     return f"{info.get('pid')}  " + " ".join(str(info.get(key, "N/A")) for key in keys)
 

@@ -22,8 +22,8 @@ class Stop(Command):
     -------
 
     ``match`` tells how ``name`` is compared with the names of watchers, ignoring case: ``glob`` (the
-    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when all processes
-    have ended::
+    default), ``simple`` or ``regex`` (anchored at the beginning). With ``waiting`` the reply comes when
+    all processes have ended::
 
         {"command": "stop", "properties": {"name": "web", "match": "glob", "waiting": true}}
 

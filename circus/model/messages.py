@@ -1,13 +1,12 @@
 """The language of the control endpoint: requests, replies, error codes, and their JSON (spec wire.md 1 to 3).
 
 The controller decodes what it receives and encodes what it answers here; commands build replies with
-:func:`ok` and
-:func:`error`. This module knows neither sockets nor commands: whatever bytes come in, :func:`decode` gives a
-:class:`Request` or raises :class:`RequestError`, and whatever reply a command made, :func:`encode` gives
-bytes. Nothing else ever leaves either of them.
+:func:`ok` and :func:`error`. This module knows neither sockets nor commands: whatever bytes come in,
+:func:`decode` gives a :class:`Request` or raises :class:`RequestError`, and whatever reply a command made,
+:func:`encode` gives bytes. Nothing else ever leaves either of them.
 
-``json`` is imported with the first message: circusd starts workers and ``circusctl`` parses its command line
-before.
+``json`` is imported with the first message: the first workers are started before, and ``circusctl`` does
+without.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    #: What a reply is addressed with: the identity of a DEALER, or identity and empty delimiter of a REQ
-    #: socket.
+    #: What a reply is addressed with: the identity of a DEALER; identity and empty delimiter of a REQ.
     Route = bytes | tuple[bytes, ...]
 
 # -- error codes --------------------------------------------------------------------------------------
@@ -84,8 +82,7 @@ class Request:
 
 
 def split_frames(frames: Sequence[bytes]) -> tuple[Route, bytes] | None:
-    """``(route, payload)`` of what a ROUTER socket received, or None for a shape that no client of ours
-    sends.
+    """``(route, payload)`` of what a ROUTER socket received; None for a shape no client of ours sends.
 
     ``[identity, payload]`` comes from a DEALER, ``[identity, b"", payload]`` from a REQ socket, which drops
     every reply that does not carry the delimiter as well.
@@ -103,9 +100,8 @@ def split_frames(frames: Sequence[bytes]) -> tuple[Route, bytes] | None:
 def decode(payload: bytes | str) -> Request:
     """The request in ``payload``, UTF-8 JSON that may be surrounded by white space.
 
-    :raises RequestError: for everything that is not a request: nothing at all, no JSON, no object, no command
-        name,
-        ``properties`` that are not an object (null counts as ``{}``).
+    :raises RequestError: for everything that is not a request: nothing at all, no JSON, no object, no
+        command name, ``properties`` that are not an object (null counts as ``{}``).
     """
     raw = payload if type(payload) is bytes else _as_bytes(payload)
     body = raw.strip()
@@ -148,8 +144,7 @@ _scan: Callable[[str, int], tuple[Any, int]] | None = None
 
 
 def _make_scan() -> Callable[[str, int], tuple[Any, int]]:
-    """The scanner behind ``JSONDecoder.decode``: called directly it spares the two searches for white
-    space."""
+    """The scanner behind ``JSONDecoder.decode``, without its two searches for white space."""
     global _scan
     import json  # kept off the start path
 
@@ -157,8 +152,10 @@ def _make_scan() -> Callable[[str, int], tuple[Any, int]]:
         # NaN and Infinity are not JSON; as a delay or a timeout they would do harm far away from here.
         raise ValueError(f"{word} is not JSON")
 
-    _scan = json.JSONDecoder(parse_constant=refuse_constant).scan_once  # type: ignore[attr-defined]
-    return _scan  # type: ignore[return-value]
+    decoder: Any = json.JSONDecoder(parse_constant=refuse_constant)
+    scan: Callable[[str, int], tuple[Any, int]] = decoder.scan_once
+    _scan = scan
+    return scan
 
 
 # -- replies ------------------------------------------------------------------------------------------
@@ -205,12 +202,14 @@ def _make_dump() -> Callable[[Any, int], Iterable[str]]:
     global _dump
     from json import encoder  # kept off the start path
 
-    if encoder.c_make_encoder is None:  # an interpreter without the C half
+    make: Any = getattr(encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter without the C half
         plain = encoder.JSONEncoder(allow_nan=False, default=str)
         _dump = lambda reply, _indent: plain.iterencode(reply)  # noqa: E731 - one signature for both
     else:
-        text = encoder.encode_basestring_ascii
-        _dump = encoder.c_make_encoder(None, str, text, None, ": ", ", ", False, False, False)
+        text: Any = getattr(encoder, "encode_basestring_ascii")  # noqa: B009 - not in the stubs
+        _dump = make(None, str, text, None, ": ", ", ", False, False, False)
+    assert _dump is not None
     return _dump
 
 

@@ -7,8 +7,9 @@ data; it knows nothing of files being read, nor of what options mean.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from circus.base.record import Record
 
 #: A file and a line in it, counted from 1; line 0 is the file as a whole.
 Place = tuple[str, int]
@@ -24,7 +25,10 @@ class Located(dict[str, Any]):
     __slots__ = ("place", "places")
 
     def __init__(
-        self, items: Mapping[str, Any] | None = None, place: Place | None = None, places: Mapping[str, Place] | None = None
+        self,
+        items: Mapping[str, Any] | None = None,
+        place: Place | None = None,
+        places: Mapping[str, Place] | None = None,
     ) -> None:
         super().__init__(items or {})
         self.place = place
@@ -42,8 +46,7 @@ class Located(dict[str, Any]):
         return Located, (dict(self), self.place, self.places)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Problem:
+class Problem(Record):
     """One thing wrong in a configuration file.
 
     :param severity: ``error``: the file cannot be used as it is; ``warning``: it can, but not as its author
@@ -71,15 +74,22 @@ class Problem:
         """Whether the file cannot be used because of it."""
         return self.severity == "error"
 
+    def as_error(self) -> Problem:
+        """The same, taken for an error."""
+        return Problem(
+            "error", self.file, self.line, self.section, self.option, self.text, self.hint, self.code
+        )
+
     @property
     def location(self) -> str:
         """``circus.ini:12 [watcher:web] cmd``, as much of it as is known."""
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return " ".join(part for part in (where, f"[{self.section}]" if self.section else "", self.option) if part)
+        parts = (where, f"[{self.section}]" if self.section else "", self.option)
+        return " ".join(part for part in parts if part)
 
     def __repr__(self) -> str:
         return f"<Problem {self.severity} {self}>"
 
     def __str__(self) -> str:
-        words = [f"{self.location}: " if self.location else "", self.text, f" ({self.hint})" if self.hint else ""]
-        return "".join(words)
+        where, hint = self.location, self.hint
+        return (f"{where}: " if where else "") + self.text + (f" ({hint})" if hint else "")

@@ -8,17 +8,17 @@ data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
+from circus.base.record import Record
 from circus.model.options import CIRCUS, PLUGIN, SOCKET, STREAM, WATCHER, OnChange, Option, Table
+from circus.model.origin import Place
 
 SpecType = TypeVar("SpecType", bound="Spec")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Record):
     """One option that differs between two specs of the same thing; None stands for "not given"."""
 
     option: str
@@ -35,6 +35,10 @@ class Spec:
 
     #: The table its options are declared in.
     table: ClassVar[Table]
+    name: str
+    options: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    place: Place | None
     __slots__ = ("extra", "name", "options", "place")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -144,4 +148,4 @@ class ArbiterSpec(Spec):
             getattr(self, part) == getattr(other, part) for part in ("watchers", "plugins", "sockets")
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None

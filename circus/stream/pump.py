@@ -46,7 +46,7 @@ PARTIAL_AFTER = 0.2
 BLOCK = 4096
 #: After BUSY_ROUNDS rounds that each began within AT_ONCE seconds of waiting, and with no pipe filling up, it pays to let
 #: the pipes fill for PAUSE seconds: one write of many lines instead of many writes of one.
-BUSY_ROUNDS, AT_ONCE, PAUSE = 8, 0.0005, 0.0005
+BUSY_ROUNDS, AT_ONCE, PAUSE = 8, 0.0005, 0.0003
 #: A drain waits for a stuck sink no longer than that, seconds.
 DRAIN_LIMIT = 1.0
 #: What :meth:`Pump.settle` waits for, seconds.

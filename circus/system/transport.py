@@ -51,7 +51,7 @@ class BoundEndpoint:
         self.endpoint = endpoint
         self._socket: socket.socket | None = sock
         self._path = path
-        self._inode = _inode(path) if path else None
+        self._identity = _identity(path) if path else None
 
     def attach(self, zmq_socket: Any) -> None:
         """Hand the descriptor over to a ZeroMQ socket (ROUTER or PUB), which closes it when it is closed itself.
@@ -79,7 +79,7 @@ class BoundEndpoint:
 
     def unlink(self) -> None:
         """Remove the socket file, if it is still the one bound here. Nothing happens for tcp."""
-        if self._path and self._inode and _inode(self._path) == self._inode:
+        if self._path and self._identity and _identity(self._path) == self._identity:
             os.unlink(self._path)
 
 
@@ -226,12 +226,13 @@ def _lock_directory(path: str) -> int | None:
             time.sleep(0.01)
 
 
-def _inode(path: str) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int, int] | None:
+    """What tells a socket file from its successor: inode numbers are used again at once, so the birth belongs to it."""
     try:
         found = os.lstat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def get_connection(

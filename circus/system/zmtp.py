@@ -33,6 +33,10 @@ class NoAnswer(CallError):
         super().__init__("Timed out.")
 
 
+class HungUp(TransportError):
+    """The connection was there, and is not any more."""
+
+
 class HandshakeError(TransportError):
     """The peer took the connection, but what it says (or its silence) is not what a control endpoint says."""
 
@@ -89,6 +93,10 @@ class DealerConnection:
         self._socket = connect(parse_endpoint(endpoint), deadline)
         try:
             self._shake_hands(deadline)
+        except HungUp as error:
+            raise HandshakeError(
+                f"{endpoint} hung up during the ZMTP handshake: it is going down, wants keys (CURVE), or is something else"
+            ) from error.__cause__
         except NoAnswer:
             self.close()
             raise HandshakeError(
@@ -171,7 +179,7 @@ class DealerConnection:
         if self._received[0] != 0xFF:
             raise self._broken("does not speak ZMTP")
         self._need(10, deadline)
-        if not self._received[9] & 1:
+        if self._received[9] != 0x7F:
             raise self._broken("does not speak ZMTP")
         self._need(11, deadline)
         if self._received[10] < 3:
@@ -211,8 +219,8 @@ class DealerConnection:
     def _need(self, count: int, deadline: float | None) -> None:
         """Have at least ``count`` bytes in the buffer; they stay there."""
         while len(self._received) < count:
-            self._arm(deadline)
             try:
+                self._arm(deadline)
                 chunk = self._socket.recv(262144)
             except TimeoutError:
                 raise NoAnswer from None
@@ -223,8 +231,8 @@ class DealerConnection:
             self._received += chunk
 
     def _send_raw(self, data: bytes, deadline: float | None) -> None:
-        self._arm(deadline)
         try:
+            self._arm(deadline)
             self._socket.sendall(data)
         except TimeoutError:
             raise NoAnswer from None
@@ -244,10 +252,10 @@ class DealerConnection:
         self.close()
         return HandshakeError(f"{self.endpoint} {what}: is it the control endpoint of a circusd?")
 
-    def _lost(self, error: OSError | None) -> TransportError:
+    def _lost(self, error: OSError | None) -> HungUp:
         self.close()
         why = describe(error) if error else "closed by the peer"
-        return TransportError(f"the connection to {self.endpoint} was lost: {why}")
+        return HungUp(f"the connection to {self.endpoint} was lost: {why}")
 
 
 def connect(endpoint: Endpoint, deadline: float | None) -> _socket.socket:
@@ -297,4 +305,4 @@ def _unreachable(endpoint: Endpoint, error: OSError | None) -> TransportError:
 def describe(error: OSError) -> str:
     """The system's words for an error, fit for the middle of a sentence."""
     text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text

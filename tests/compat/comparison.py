@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pprint
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import PATIENCE, Daemon, EventRecorder, Installation, eventually
+from harness import PATIENCE, Daemon, EventRecorder, eventually
+from harness.ctl import WarmProgram
 from harness.daemon import Output
 
 from compat.differences import DIFFERENCES
@@ -24,8 +25,9 @@ _PUNY = 0.05
 class Side:
     """One of the two daemons."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, circusctl: WarmProgram) -> None:
         self.daemon = daemon
+        self._circusctl = circusctl
         self.names = Names(daemon)
         self.recorder: EventRecorder | None = None
         self._recording: Any = None
@@ -40,6 +42,13 @@ class Side:
         if self._recording is not None:
             self._recording.__exit__(None, None, None)
         self.daemon.stop(check=check)
+
+    def ctl(self, *arguments: str, stdin: str = "", variables: dict[str, str] | None = None) -> Output:
+        """Run circusctl against this side's daemon."""
+        argv = ("--endpoint", self.daemon.endpoint, *arguments)
+        return Output(
+            *self._circusctl.run(*argv, cwd=self.daemon.directory, stdin=stdin, variables=variables)
+        )
 
     def take_events(self, awaited: Sequence[str]) -> list[str]:
         """All events since the last time, once those in ``awaited`` (``watcher.event``) are among them."""
@@ -69,13 +78,15 @@ class Duo:
     """The reference and the subject side by side.
 
     :param where: the name of the test, first half of the keys of ``DIFFERENCES``.
+    :param directory: where both get a directory each.
+    :param programs: circusctl of the reference and of the subject, by those names.
     """
 
-    def __init__(self, where: str, directory: Path, reference: Installation, subject: Installation) -> None:
+    def __init__(self, where: str, directory: Path, programs: Mapping[str, WarmProgram]) -> None:
         self._where = where
         self._directory = directory
-        self._installations = {"reference": reference, "subject": subject}
-        self.same = reference.python == subject.python
+        self._programs = programs
+        self.same = len({each.installation.python for each in programs.values()}) == 1
         self.sides: dict[str, Side] = {}
         self._problems: list[str] = []
         self._steps: list[str] = []
@@ -89,10 +100,10 @@ class Duo:
 
     def prepare(self, ini: str, **options: Any) -> None:
         """Make both daemons' directories and ini files, without starting them."""
-        for name, installation in self._installations.items():
+        for name, program in self._programs.items():
             # Names of equal length, so that columns and line breaks of outputs stay comparable.
-            daemon = Daemon(self._directory / name[:3], ini, installation=installation, **options)
-            self.sides[name] = Side(daemon)
+            daemon = Daemon(self._directory / name[:3], ini, installation=program.installation, **options)
+            self.sides[name] = Side(daemon, program)
 
     def finish(self, failed: bool) -> None:
         """Stop both and report the differences that are not allowed."""
@@ -130,12 +141,12 @@ class Duo:
 
     # -- steps ---------------------------------------------------------------------------------------------
 
-    def ctl(self, *arguments: str, stdin: str | None = None, mask: Callable[[str], str] | None = None) -> None:
+    def ctl(self, *arguments: str, stdin: str = "", mask: Callable[[str], str] | None = None) -> None:
         """Run one circusctl command line on both sides; ``mask`` is applied to what it prints."""
 
         def act(side: Side) -> Any:
             side.names.learn()
-            got = side.daemon.ctl(*(self._fill(side, each) for each in arguments), stdin=stdin)
+            got = side.ctl(*(self._fill(side, each) for each in arguments), stdin=stdin)
             if mask:
                 got = Output(got.rc, mask(got.out), mask(got.err))
             side.names.learn()
@@ -211,6 +222,8 @@ class Duo:
         step = f"{step} #{count + 1}" if count else step
         self._steps.append(step)
         reference, subject = results["reference"], results["subject"]
+        # Seen when the test fails, and with pytest -s.
+        print(f"{step}\n  {pprint.pformat(reference, width=150, sort_dicts=False)}")
         allowed = DIFFERENCES.get((self._where, step))
         if allowed is not None and not agrees(allowed.reference, reference):
             self._note(step, "the reference does not do what the table says", allowed.reference, reference)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness import Installation
+from harness.ctl import WarmProgram
 
 from compat.comparison import Duo
 from compat.reference import NoReference, find_reference, find_subject
@@ -30,10 +31,22 @@ def subject(reference: Installation) -> Installation:
     return find_subject(reference)
 
 
+@pytest.fixture(scope="session")
+def programs(reference: Installation, subject: Installation) -> Iterator[dict[str, WarmProgram]]:
+    """circusctl of both."""
+    warm = {
+        name: WarmProgram(installation, "circus.circusctl", "circusctl")
+        for name, installation in (("reference", reference), ("subject", subject))
+    }
+    yield warm
+    for program in warm.values():
+        program.close()
+
+
 @pytest.fixture
-def duo(request: pytest.FixtureRequest, tmp_path: Path, reference: Installation, subject: Installation) -> Iterator[Duo]:
+def duo(request: pytest.FixtureRequest, tmp_path: Path, programs: dict[str, WarmProgram]) -> Iterator[Duo]:
     """Both of them, ready to be started on an ini text; compared when the test is over."""
-    pair = Duo(request.node.name, tmp_path, reference, subject)
+    pair = Duo(request.node.name, tmp_path, programs)
     yield pair
     report = getattr(request.node, "call_report", None)
     pair.finish(failed=report is None or report.failed)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 INI = """
-statsd_unused = 1
+nonsense = 1
 
 [watcher:One Two]
 cmd = sleep 98765433
@@ -46,7 +46,6 @@ path = {dir}/ux.sock
 @pytest.fixture
 def asked(duo):
     duo.start(INI)
-    duo.ports_hidden = True
     return duo
 
 

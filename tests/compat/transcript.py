@@ -7,6 +7,7 @@ memory figures, directories, endpoints, ports and versions become a word in angl
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import string
@@ -116,7 +117,13 @@ class Names:
 
     def output(self, output: Output) -> dict[str, Any]:
         """What a program printed; a traceback is reduced to its last line."""
-        return {"rc": output.rc, "out": self.text(output.out), "err": self.text(_short(output.err))}
+        return {"rc": output.rc, "out": self._printed(output.out), "err": self._printed(_short(output.err))}
+
+    def _printed(self, text: str) -> Any:
+        """Text, or the object if it is one line of JSON: the order of its keys is nobody's business."""
+        if text.startswith("{") and text.count("\n") == 1:
+            return self.value(json.loads(text))
+        return self.text(text)
 
     def events(self, events: list[Event]) -> list[str]:
         """One line per event. Equal events in a row have no order among processes, so they are sorted."""

@@ -7,9 +7,10 @@ touches the system, except that a resource limit's name is looked up in :mod:`re
 
 from __future__ import annotations
 
-from circus.model.options.kinds import UNLIMITED, Kind, limit_exists
-from circus.model.options.record import ABSENT, OnChange, Option, Table, closest
+from circus.model.options.compound import UNLIMITED, limit_exists
+from circus.model.options.kinds import Kind
 from circus.model.options.rules import RULES, check_option, check_watcher, convert_option, validate_option
+from circus.model.options.table import ABSENT, OnChange, Option, Table, closest
 from circus.model.options.tables import CIRCUS, PLUGIN, SOCKET, STREAM, STREAM_CLASSES, WATCHER
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 from circus.exc import ArgumentError, OptionError
 from circus.model.hooktable import HOOKS
 from circus.model.options.kinds import Integer
-from circus.model.options.record import Option
+from circus.model.options.table import Option
 from circus.model.options.tables import STREAM, WATCHER
 
 _STREAM_FAMILIES = ("stdout_stream.", "stderr_stream.")

@@ -16,27 +16,23 @@ from circus.base.endpoints import (
     DEFAULT_ENDPOINT_STATS,
     DEFAULT_ENDPOINT_SUB,
 )
+from circus.model.options.compound import Environment, HookCall, HookCalls, ResourceLimit, StreamOptions
 from circus.model.options.kinds import (
     Account,
     Address,
     Boolean,
     Choice,
     ConsoleText,
-    Environment,
-    HookCall,
-    HookCalls,
     Integer,
     Kind,
     Mask,
     Real,
-    ResourceLimit,
     Signal,
     Size,
-    StreamOptions,
     Text,
     Words,
 )
-from circus.model.options.record import OnChange, Option, Table
+from circus.model.options.table import OnChange, Option, Table
 
 NOTHING, RECONCILE, ROLL, STREAM_, REPLACE = OnChange
 
@@ -47,7 +43,8 @@ _stream = StreamOptions()
 
 def _wire(name: str, kind: Kind, default: Any, doc: str, on_change: OnChange, **more: Any) -> Option:
     """A watcher option that ``add`` and ``set`` accept and ``options`` reports."""
-    return Option(name, kind, default, doc, on_change, addable=True, settable=True, **{"reported": True, **more})
+    more = {"reported": True, **more}
+    return Option(name, kind, default, doc, on_change, addable=True, settable=True, **more)
 
 
 def _fixed(name: str, kind: Kind, default: Any, doc: str, on_change: OnChange, **more: Any) -> Option:
@@ -163,20 +160,23 @@ WATCHER = Table("watcher", (
           "plugin"),
 ), lookalikes={
     "command": "cmd", "cwd": "working_dir", "directory": "working_dir", "user": "uid", "group": "gid",
-    "environment": "[env:NAME]", "numprocs": "numprocesses", "autorestart": "respawn", "stopsignal": "stop_signal",
-    "stopwaitsecs": "graceful_timeout", "stdout_logfile": "stdout_stream.filename",
-    "stderr_logfile": "stderr_stream.filename",
+    "environment": "[env:NAME]", "numprocs": "numprocesses", "autorestart": "respawn",
+    "stopsignal": "stop_signal", "stopwaitsecs": "graceful_timeout",
+    "stdout_logfile": "stdout_stream.filename", "stderr_logfile": "stderr_stream.filename",
 })
 
 
-def _daemon(name: str, kind: Kind, default: Any, doc: str, on_change: OnChange = REPLACE, **more: Any) -> Option:
+def _daemon(
+    name: str, kind: Kind, default: Any, doc: str, on_change: OnChange = REPLACE, **more: Any
+) -> Option:
     """A ``[circus]`` option that the configuration dict always has."""
     return Option(name, kind, default, doc, on_change, **{"ini_default": default, **more})
 
 
 def _ignored(name: str, doc: str) -> Option:
     """A ``[circus]`` option that was documented but never read from a file."""
-    return Option(name, _text, None, doc, deprecated="it has no effect in a file; programs pass it to get_arbiter()")
+    deprecated = "it has no effect in a file; programs pass it to get_arbiter()"
+    return Option(name, _text, None, doc, deprecated=deprecated)
 
 
 CIRCUS = Table("circus", (
@@ -265,7 +265,8 @@ STREAM_CLASSES = {
     "FileStream": frozenset({"filename", "max_bytes", "backup_count", "time_format", "overflow", "buffer"}),
     "WatchedFileStream": frozenset({"filename", "time_format", "overflow", "buffer"}),
     "TimedRotatingFileStream": frozenset({
-        "filename", "backup_count", "time_format", "rotate_when", "rotate_interval", "utc", "overflow", "buffer",
+        "filename", "backup_count", "time_format", "rotate_when", "rotate_interval", "utc", "overflow",
+        "buffer",
     }),
     "QueueStream": frozenset({"overflow", "buffer"}),
     "StdoutStream": frozenset({"overflow", "buffer"}),

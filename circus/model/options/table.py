@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from circus.base.record import Record
 from circus.model.options.kinds import Kind
 
 #: In :attr:`Option.ini_default`: the configuration dict has the option only when the file does.
@@ -33,8 +33,7 @@ class OnChange(Enum):
     REPLACE = "replace"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)  # a row is itself; and every daemon start pays for this line
-class Option:
+class Option(Record):
     """One option, declared once; everything that reads, checks, sets, reports or documents options reads
     this.
 
@@ -97,7 +96,9 @@ class Table:
     :param lookalikes: words from other programs, and the option meant by them; only for suggestions.
     """
 
-    def __init__(self, title: str, options: Iterable[Option], lookalikes: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, title: str, options: Iterable[Option], lookalikes: Mapping[str, str] | None = None
+    ) -> None:
         self.title = title
         self._options = tuple(options)
         self._lookalikes = dict(lookalikes or {})
@@ -144,6 +145,14 @@ class Table:
     def defaults(self) -> dict[str, Any]:
         """A fresh dict of the values that hold when nobody gives any; open families have none."""
         return {option.name: copy.copy(option.default) for option in self._options if not option.is_family}
+
+    def ini_defaults(self) -> dict[str, Any]:
+        """A fresh dict of what the configuration dict holds when the file gives nothing."""
+        return {
+            option.name: copy.copy(option.ini_default)
+            for option in self._options
+            if option.ini_default is not ABSENT
+        }
 
     def suggest(self, name: str) -> str | None:
         """The known name that somebody probably meant by an unknown one; None when nothing is close."""
@@ -205,7 +214,8 @@ def _distance(one: str, other: str, limit: int) -> int:
     for row, letter in enumerate(one, 1):
         current = [row]
         for column, target in enumerate(other, 1):
-            cost = min(previous[column] + 1, current[column - 1] + 1, previous[column - 1] + (letter != target))
+            change = previous[column - 1] + (letter != target)
+            cost = min(previous[column] + 1, current[column - 1] + 1, change)
             if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == target:
                 cost = min(cost, before[column - 2] + 1)
             current.append(cost)
