@@ -1,9 +1,9 @@
 """The floor: the least that a supervisor in CPython with pyzmq can do, and still answer what Circus answers.
 
-One ``posix_spawn`` and one pidfd per worker, one epoll, one raw ROUTER and one PUB socket. No options, no hooks,
-no log capture, no policy. It exists to be divided by: run.py starts it in turns with Circus and prints the ratio.
-It must not import anything of ``circus``, and it must not cheat: replies and events have the same keys as those
-of Circus (for the commands numwatchers, list, stats, status, stop and quit).
+One ``posix_spawn`` and one pidfd per worker, one epoll, one raw ROUTER and one PUB socket. No options, no
+hooks, no log capture, no policy. It exists to be divided by: run.py starts it in turns with Circus and prints
+the ratio. It must not import anything of ``circus``, and it must not cheat: replies and events have the same
+keys as those of Circus (for the commands numwatchers, list, stats, status, stop and quit).
 
     python floor.py CONFIG
 
@@ -96,7 +96,10 @@ class Floor:
         """A pidfd became readable: take the status, tell it, and replace the worker if it is still wanted."""
         worker = self.workers.pop(pidfd)
         code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
-        os.close(pidfd)  # leaves the epoll set with it
+        # Closing is not enough: a child between vfork and the end of its exec still holds a copy, so that the
+        # dead pidfd would go on being told, under a number that the next pidfd has taken over.
+        self.epoll.unregister(pidfd)
+        os.close(pidfd)
         if worker.stat_fd >= 0:
             os.close(worker.stat_fd)
         self.publish("reap", {"process_pid": worker.pid, "time": time.time(), "exit_code": code})

@@ -3,10 +3,11 @@
 
     python benchmarks/micro_logs.py [--rounds N] [--case CASE]...
 
-For each case the writers (a tiny shell of this very file, started with posix_spawn) write to pipes; one time ``cat`` copies
-each of them to a file, the other time a Redirector with a FileStream does, in turns. Reported are medians: MB/s and CPU
-seconds per GB of the copying side, and their ratios to cat; below that, the latency from a line's write to its arrival
-in the file, for a worker that writes now and then. Other load on the machine disturbs the figures, not much the ratios.
+For each case the writers (a tiny shell of this very file, started with posix_spawn) write to pipes; one time
+``cat`` copies each of them to a file, the other time a Redirector with a FileStream does, in turns. Reported
+are medians: MB/s and CPU seconds per GB of the copying side, and their ratios to cat; below that, the latency
+from a line's write to its arrival in the file, for a worker that writes now and then. Other load on the
+machine disturbs the figures, not much the ratios.
 """
 
 from __future__ import annotations
@@ -131,7 +132,9 @@ def run_pump(case: Case, folder: str) -> tuple[float, float]:
         worker.stdout.close()
         expected = case.total // case.size * case.size
         if os.path.getsize(stream._filename) != expected:
-            raise SystemExit(f"{stream._filename} has {os.path.getsize(stream._filename)} bytes instead of {expected}")
+            raise SystemExit(
+                f"{stream._filename} has {os.path.getsize(stream._filename)} bytes instead of {expected}"
+            )
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
@@ -147,10 +150,15 @@ def measure(case: Case, rounds: int) -> str:
             finally:
                 shutil.rmtree(folder)
     size = case.writers * case.total / 1e9
-    speed = {name: statistics.median(size * 1000 / seconds for seconds, _ in taken) for name, taken in figures.items()}
+    speed = {
+        name: statistics.median(size * 1000 / seconds for seconds, _ in taken)
+        for name, taken in figures.items()
+    }
     cpu = {name: statistics.median(used / size for _, used in taken) for name, taken in figures.items()}
-    return (f"{case.name:30} {speed['cat']:7.0f} {speed['pump']:7.0f} MB/s {speed['pump'] / speed['cat']:6.2f}x"
-            f"   {cpu['cat']:6.2f} {cpu['pump']:6.2f} s/GB {cpu['pump'] / cpu['cat']:6.2f}x")
+    return (
+        f"{case.name:30} {speed['cat']:7.0f} {speed['pump']:7.0f} MB/s {speed['pump'] / speed['cat']:6.2f}x"
+        f"   {cpu['cat']:6.2f} {cpu['pump']:6.2f} s/GB {cpu['pump'] / cpu['cat']:6.2f}x"
+    )
 
 
 def measure_latency(gap: float, count: int = 200) -> str:
@@ -178,12 +186,16 @@ def measure_latency(gap: float, count: int = 200) -> str:
     os.close(writing)
     worker.stdout.close()
     taken.sort()
-    return f"latency, a line every {gap * 1000:g} ms: p50 {taken[len(taken) // 2] * 1e3:.2f} ms, p99 " \
-           f"{taken[int(len(taken) * 0.99)] * 1e3:.2f} ms"
+    return (
+        f"latency, a line every {gap * 1000:g} ms: p50 {taken[len(taken) // 2] * 1e3:.2f} ms, p99 "
+        f"{taken[int(len(taken) * 0.99)] * 1e3:.2f} ms"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--case", action="append", help="only cases whose name contains this")
     options = parser.parse_args()

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Job:
-    """What a daemon runs: a watcher ``w``, ``count`` processes of ``cmd``, their stdout in ``log`` if given."""
+    """What a daemon runs: a watcher ``w`` of ``count`` processes of ``cmd``, stdout in ``log`` if given."""
 
     cmd: str
     count: int
@@ -288,6 +289,13 @@ class Daemon:
             raise Late(f"{late}{self.complaint()}") from None
         self.seen.update(pid for _, pid in found)
         return found
+
+    def own(self, pids: Collection[int]) -> None:
+        """Late unless each pid is a child of the daemon now: nobody else's process may be killed by a reused pid."""
+        parent_of = processes.parents()
+        strangers = sum(parent_of.get(pid) != self.pid for pid in pids)
+        if strangers:
+            raise Late(f"{strangers} of {len(pids)} workers have ended by themselves{self.complaint()}")
 
     def settle(self, seconds: float = START_SECONDS) -> None:
         """Wait until the daemon says that its watcher is active."""

@@ -105,7 +105,7 @@ class Events:
         self.socket.close()
 
     def reaps(self, until: float) -> list[tuple[float, int]]:
-        """``(when, pid)`` of the next message, if a reap event; nothing once ``until`` (perf_counter) passed."""
+        """``(when, pid)`` of the next message if a reap event; nothing when ``until`` (perf_counter) passes."""
         wait = max(0.0, until - time.perf_counter())
         if not self.socket.poll(int(wait * 1000)):
             time.sleep(max(0.0, min(until - time.perf_counter(), 0.001)))  # poll() counts whole milliseconds

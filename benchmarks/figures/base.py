@@ -31,9 +31,10 @@ class Size:
     ask_seconds: float = 1.5
     control_runs: int = 10
     idle_seconds: float = 20.0
-    log_megabytes: int = 320
-    line_megabytes: int = 96
+    log_megabytes: int = 200
+    line_megabytes: int = 60
     log_rounds: int = 3
+    log_seconds: float = 2.0
     stops: int = 2
 
 
@@ -44,9 +45,10 @@ QUICK = Size(
     ask_seconds=0.7,
     control_runs=5,
     idle_seconds=10.0,
-    log_megabytes=160,
-    line_megabytes=48,
+    log_megabytes=120,
+    line_megabytes=40,
     log_rounds=2,
+    log_seconds=1.0,
     stops=1,
 )
 

@@ -45,10 +45,10 @@ class Deaths(Workload):
             try:
                 time.sleep(OLD_ENOUGH)  # and time for the subscription to arrive
                 few = victims(alive, size.kills // 2)
-                told = [delay for delay in reaps(events, few, size.spread) if delay is not None]
+                told = [delay for delay in reaps(daemon, events, few, size.spread) if delay is not None]
                 renew(daemon, alive, few)
                 time.sleep(OLD_ENOUGH)
-                all_told = reaps(events, sorted(alive), 0.0)
+                all_told = reaps(daemon, events, sorted(alive), 0.0)
             finally:
                 events.close()
         if not told or all_told.count(None) == len(all_told):
@@ -76,6 +76,7 @@ def kill_times(count: int, spread: float) -> list[float]:
 
 def respawns(daemon: Daemon, alive: set[int], pids: Sequence[int], spread: float) -> list[float]:
     """Seconds from each kill to the next successor; with ``spread`` 0, from the first kill to each."""
+    daemon.own(pids)
     killed_at: list[float] = []
     born: list[tuple[float, int]] = []
     for pid, due in zip(pids, kill_times(len(pids), spread), strict=True):
@@ -97,8 +98,9 @@ def respawns(daemon: Daemon, alive: set[int], pids: Sequence[int], spread: float
     return [at - killed for (at, _), killed in zip(born, since, strict=True)]
 
 
-def reaps(events: Events, pids: Sequence[int], spread: float) -> list[float | None]:
+def reaps(daemon: Daemon, events: Events, pids: Sequence[int], spread: float) -> list[float | None]:
     """Seconds from each kill (``spread`` 0: from the first) to its event; None for one that never came."""
+    daemon.own(pids)
     killed_at: dict[int, float] = {}
     told_at: dict[int, float] = {}
     for pid, due in zip(pids, kill_times(len(pids), spread), strict=True):

@@ -91,12 +91,19 @@ class Rounds:
 def captured(
     system: System, place: Place, size: Size, *, writers: int, chunk: int, megabytes: int
 ) -> tuple[float, float]:
-    """Medians of the rounds of one capture; a first round warms caches and pipes and is not counted."""
+    """Medians of the rounds of one capture; a first round warms caches and pipes and is not counted.
+
+    A slow system has fewer rounds (at least one), a fast one up to ``size.log_rounds``.
+    """
     share = megabytes * MEGABYTE // writers // chunk * chunk
     rounds = Rounds(place.fresh(), writers, share, chunk)
     try:
         with system.capture(place, Job(rounds.command, writers, rounds.log)) as capture:
-            results = [rounds.run(capture) for _ in range(1 + size.log_rounds)][1:]
+            rounds.run(capture)
+            ends_at = time.monotonic() + size.log_seconds
+            results = [rounds.run(capture)]
+            while len(results) < size.log_rounds and time.monotonic() < ends_at:
+                results.append(rounds.run(capture))
     finally:
         rounds.close()
     return median(rate for rate, _ in results), median(cpu for _, cpu in results)

@@ -180,6 +180,7 @@ class Lifecycle:
             assert not self.slots, f"stopped, yet has workers {list(self.slots.values())}"
             assert self.op is None, f"stopped, yet busy with {self.op}"
         assert self.next_op is None or self.stage in _GOING_DOWN
+        assert self.next_op is None or (self.op is not None and self.op.wish is Wish.STOP)
         counts = (self._present, self._coming, self._old, self._leaving)
         self._present = self._coming = self._old = self._leaving = 0
         for slot in self.slots.values():
@@ -267,6 +268,14 @@ class Lifecycle:
             self._settle(ticket, error=Superseded(wish.value, by.value, self.rules.name))
         op.tickets.clear()
 
+    def _follow(self, fact: steps.Wanted) -> None:
+        """Have the wish follow the stop under way, in place of whatever else was to follow it."""
+        self._supersede(self.op, fact.wish)
+        self._supersede(self.next_op, fact.wish)
+        if self.op is not None:
+            self.op.wish = Wish.STOP  # of a restart only the first half is left
+        self.next_op = self._begin(fact)
+
     def _want_start(self, fact: steps.Wanted) -> None:
         if self.stage in _GOING_DOWN:
             if self.op is not None and self.op.wish is Wish.RESTART:
@@ -274,8 +283,7 @@ class Lifecycle:
             elif self.next_op is not None:
                 self.next_op.tickets.append((Wish.START, fact.ticket))
             else:
-                self._supersede(self.op, Wish.START)
-                self.next_op = self._begin(fact)
+                self._follow(fact)
             return
         if self.op is not None:  # starting, or any operation that ends with the watcher up
             self.op.tickets.append((Wish.START, fact.ticket))
@@ -288,13 +296,21 @@ class Lifecycle:
         else:
             self._filling = True
 
+    def _follow_the_stop(self, fact: steps.Wanted) -> None:
+        """While the watcher goes down something that brings it up again is wanted: it follows the stop."""
+        self._supersede(self.op, fact.wish)
+        self._supersede(self.next_op, fact.wish)
+        if self.op is not None:
+            self.op.wish = Wish.STOP  # the start half of a restart is replaced, too
+        self.next_op = self._begin(fact)
+
     def _want_stop(self, fact: steps.Wanted) -> None:
         if self.stage is Stage.IDLE and self.op is None:
             self._settle(fact.ticket)
             return
+        self._supersede(self.next_op, Wish.STOP)
+        self.next_op = None
         if self.op is not None and self.op.wish is Wish.STOP:
-            self._supersede(self.next_op, Wish.STOP)
-            self.next_op = None
             self.op.tickets.append((Wish.STOP, fact.ticket))
             return
         self._supersede(self.op, Wish.STOP)
@@ -312,9 +328,7 @@ class Lifecycle:
         if self.op is not None and self.op.wish is Wish.RESTART:
             self.op.tickets.append((Wish.RESTART, fact.ticket))
         elif self.stage in _GOING_DOWN:
-            self._supersede(self.op, Wish.RESTART)
-            self._supersede(self.next_op, Wish.RESTART)
-            self.next_op = self._begin(fact)
+            self._follow(fact)
         else:
             self._supersede(self.op, Wish.RESTART)
             op = self._begin(fact)
@@ -331,9 +345,7 @@ class Lifecycle:
             self.op.tickets.append((Wish.RELOAD, fact.ticket))
             return
         if self.stage in _GOING_DOWN:
-            self._supersede(self.op, Wish.RELOAD)
-            self._supersede(self.next_op, Wish.RELOAD)
-            self.next_op = self._begin(fact)
+            self._follow(fact)
             return
         self._supersede(self.op, Wish.RELOAD)
         op = self.op = self._begin(fact, sequential=sequential)
@@ -437,6 +449,7 @@ class Lifecycle:
                 self._watch_age(slot)
             pending, slot.pending_exit = slot.pending_exit, None
             if pending is not None:
+                self._mark(slot, Phase.RUNNING)
                 self._exited(pending)
             elif not go:
                 self._mark(slot, Phase.RUNNING)

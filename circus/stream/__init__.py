@@ -1,7 +1,7 @@
 """Output streams: where the standard output and error of workers go (spec plugins-hooks-streams.md 3).
 
-The face of the package: :func:`get_stream` turns a stream's options into an object, for watchers; the classes are
-found on first use (PEP 562), so that a daemon without streams loads none of them. Must not know watchers.
+The face of the package: :func:`get_stream` turns a stream's options into an object, for watchers; the classes
+are found on first use (PEP 562), so that a daemon without streams loads none of them. Must not know watchers.
 """
 
 from __future__ import annotations
@@ -47,14 +47,18 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Callable[[dict[str, Any]], Any] | None:
+def get_stream(
+    conf: Mapping[str, Any] | None, reload: bool = False
+) -> Callable[[dict[str, Any]], Any] | None:
     """The stream that ``conf`` describes; ``conf`` is left as it is.
 
-    :param conf: ``class`` (one of the built-in names, or a dotted name of any callable that makes a stream) with the
-        options of that class; or ``stream``, a ready object; or ``filename`` with options of ``FileStream``.
+    :param conf: ``class`` (one of the built-in names, or a dotted name of any callable that makes a stream)
+        with the options of that class; or ``stream``, a ready object; or ``filename`` with options of
+        ``FileStream``.
     :param reload: run the code of a custom class's module again before taking the class from it.
     :returns: a callable taking ``{"data", "pid", "name"}``, or None when ``conf`` is empty or None.
-    :raises ValueError: for an unknown built-in name, an unusable option, or when ``conf`` has none of the three keys.
+    :raises ValueError: for an unknown built-in name, an unusable option, or when ``conf`` has none of the
+        three keys.
     :raises ImportError: when a dotted name leads to nothing.
     """
     if not conf:

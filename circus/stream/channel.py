@@ -1,8 +1,10 @@
-"""Where output goes: the channel of one watcher's stdout or stderr, its route to a sink, and the outlet routes share.
+"""Where output goes: the channel of one watcher's stdout or stderr, its route to a sink, and the outlet
+routes share.
 
-A :class:`Channel` belongs to a redirector and counts; its :class:`Route` is replaced as a whole when the stream is
-changed. Routes whose sinks write to one place have one :class:`Outlet`; the pump calls the sinks of an outlet from one
-thread at a time. All are made on the loop's thread and used on the pump's; nothing here reads pipes or waits.
+A :class:`Channel` belongs to a redirector and counts; its :class:`Route` is replaced as a whole when the
+stream is changed. Routes whose sinks write to one place have one :class:`Outlet`; the pump calls the sinks of
+an outlet from one thread at a time. All are made on the loop's thread and used on the pump's; nothing here
+reads pipes or waits.
 """
 
 from __future__ import annotations
@@ -14,8 +16,7 @@ from circus.base.logs import logger
 from circus.stream.sink import DEFAULT_BUFFER, OVERFLOW_POLICIES
 
 if TYPE_CHECKING:
-    from circus.stream.lane import Lane
-    from circus.stream.pipe import Pipe
+    from circus.stream.lane import Lane, Readable
 
 __all__ = ["Channel", "Outlet", "Route", "SinkCall", "Tap", "outlet_key"]
 
@@ -39,7 +40,7 @@ class Outlet:
     def __init__(self, key: object, owner: object, lane: Lane) -> None:
         self.key, self.owner, self.lane = key, owner, lane
         #: Pipes that lead here; changed under the pump's lock.
-        self.pipes: set[Pipe] = set()
+        self.pipes: set[Readable] = set()
         policy = getattr(owner, "overflow", "block")
         #: None when workers wait, else which end of the buffer loses bytes: "drop-oldest" or "drop-newest".
         self.drops = policy if policy in OVERFLOW_POLICIES[1:] else None
@@ -70,13 +71,17 @@ class Route:
         self.dresses_lines = bool(getattr(sink, "dresses_lines", False))
         self.write: _Write = _discard if sink is None else _fast_path(sink) or _call_with_pieces(sink, piece)
 
+    def end(self, block: bytes) -> bytes:
+        """The last bytes of a source; a sink that dresses lines gets the end of the line, too."""
+        return block + b"\n" if block and self.dresses_lines and not block.endswith(b"\n") else block
+
 
 class Channel:
     """One output of one watcher.
 
     :param name: ``stdout`` or ``stderr``.
-    :param taps: called with every chunk, as it is read and before the sink; shared with the redirector, which may add
-        to the list at any time. They are called on the pump's thread, and must be quick.
+    :param taps: called with every chunk, as it is read and before the sink; shared with the redirector, which
+        may add to the list at any time. They are called on the pump's thread, and must be quick.
     """
 
     __slots__ = ("blocked", "bytes", "dropped", "errors", "name", "overflowed", "route", "taps")
@@ -86,7 +91,8 @@ class Channel:
 
     def __init__(self, name: str, taps: list[Tap]) -> None:
         self.name, self.taps = name, taps
-        #: Bytes read, bytes lost by the sink, failed calls, seconds in calls that were stuck: by the sink's thread.
+        #: Bytes read, bytes lost by the sink, failed calls, seconds in calls that were stuck: by the sink's
+        #: thread.
         self.bytes = self.dropped = self.errors = 0
         self.blocked = 0.0
         #: Bytes lost before a stuck sink, by a dropping policy: by the reading thread.
@@ -101,8 +107,13 @@ class Channel:
             self.dropped += len(data)
             if not route.complained:
                 route.complained = True
-                logger.error("the stream %s failed with output of pid %d: %r; more of this is only counted",
-                             route.sink, pid, error, exc_info=error)
+                logger.error(
+                    "the stream %s failed with output of pid %d: %r; more of this is only counted",
+                    route.sink,
+                    pid,
+                    error,
+                    exc_info=error,
+                )
             return
         if lost:
             self.errors += 1

@@ -1,4 +1,5 @@
-"""Waiting for the last words of a worker: told once for each pipe, calls back once, after a second at the latest.
+"""Waiting for the last words of a worker: told once for each pipe, calls back once, after a second at the
+latest.
 
 Made by :meth:`circus.stream.pump.Pump.drain`; must not know pipes or sinks.
 """
@@ -15,10 +16,11 @@ __all__ = ["Waiting"]
 
 
 class Waiting:
-    """Calls ``callback()`` once: when :meth:`one_done` was called ``count`` times, or after ``limit`` seconds.
+    """Calls ``callback()`` once: when :meth:`one_done` was called ``count`` times, or after ``limit``
+    seconds.
 
-    :param loop: where to call it, an object with asyncio's ``call_later`` and ``call_soon_threadsafe``; None calls it
-        from the thread that comes last, without a limit.
+    :param loop: where to call it, an object with asyncio's ``call_later`` and ``call_soon_threadsafe``; None
+        calls it from the thread that comes last, without a limit.
     :param callback: what to call, on the loop's thread.
     :param count: how many parts there are.
     :param limit: seconds.
@@ -48,5 +50,6 @@ class Waiting:
         """On the loop's thread."""
         if not self._called:
             self._called = True
-            self._timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             self._callback()

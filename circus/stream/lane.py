@@ -1,7 +1,8 @@
 """What one thread of the pump works on: the pipes that it reads, and an inbox of jobs and chunks.
 
-The main lane has all pipes of the house; a lane of its own is made for an outlet that is stuck. A :class:`Seat` is the
-thread's side: which lane it serves, and since when it has been inside a sink. Used by :mod:`circus.stream.pump` only.
+The main lane has all pipes of the house; a lane of its own is made for an outlet that is stuck. A
+:class:`Seat` is the thread's side: which lane it serves, and since when it has been inside a sink. Used by
+    :mod:`circus.stream.pump` only.
 """
 
 from __future__ import annotations
@@ -32,28 +33,43 @@ class Chunk:
 class Seat:
     """One thread and what it is doing.
 
-    ``since`` is when it entered the sink of ``channel`` by ``route`` (monotonic seconds), 0.0 outside; it is reset under
-    ``lock``, so that whoever holds the lock and sees it set knows that the thread stays in that call.
+    ``since`` is when it entered the sink of ``channel`` by ``route`` (monotonic seconds), 0.0 outside; it is
+    reset under ``lock``, so that whoever holds the lock and sees it set knows that the thread stays in that
+    call.
     """
 
-    __slots__ = ("brimming", "channel", "ending", "ghost", "lane", "lock", "outlet", "round_at", "route", "since", "slow_at", "small_rounds",
-                 "turns")
+    __slots__ = (
+        "brimming",
+        "channel",
+        "ending",
+        "ghost",
+        "lane",
+        "lock",
+        "outlet",
+        "round_at",
+        "route",
+        "since",
+        "slow_at",
+        "small_rounds",
+        "turns",
+    )
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         lane.seat = self
         self.lock = threading.Lock()
-        self.channel: Channel | None = None
-        self.route: Route | None = None
+        #: Types of circus.stream.channel, which builds on this module.
+        self.channel: Any = None
+        self.route: Any = None
         #: The outlet that this thread is kept for, after it was stuck in it.
-        self.outlet: Outlet | None = None
+        self.outlet: Any = None
         self.since = 0.0
         #: When a call last took too long.
         self.slow_at = 0.0
         #: Rounds made so far: tells the watchdog that there is work.
         self.turns = 0
-        #: When the last round ended, whether a pipe was about to be full in it, and how many in a row came at once
-        #: though none was; see the pump.
+        #: When the last round ended, whether a pipe was about to be full in it, and how many in a row came at
+        #: once though none was; see the pump.
         self.round_at = 0.0
         self.brimming = False
         self.small_rounds = 0
@@ -76,9 +92,9 @@ class Lane:
     __slots__ = ("backlog", "closed", "inbox", "lock", "partial", "pipes", "poller", "seat")
 
     def __init__(self) -> None:
-        self.pipes: dict[int, Pipe] = {}
+        self.pipes: dict[int, Any] = {}
         #: Pipes with an unfinished line, and when it will be written as it is; in the order of these times.
-        self.partial: dict[Pipe, float] = {}
+        self.partial: dict[Any, float] = {}
         self.seat: Seat | None = None
         self.lock = threading.Lock()
         # Under the lock:
@@ -93,24 +109,26 @@ class Lane:
         self.closed = False
 
     def close(self) -> None:
-        """End, when the inbox is empty; by the lane's thread, under ``lock``. Posting is refused from now on."""
+        """End, when the inbox is empty; by the lane's thread, under ``lock``. Posting is refused from now
+        on."""
         self.closed = True
         self.seat = None
         self.poller.close()
 
-    def take(self, pipe: Pipe) -> None:
+    def take(self, pipe: Readable) -> None:
         """Read ``pipe``; under the pump's lock and that of the pipe."""
         self.pipes[pipe.fd] = pipe
         self.poller.register(pipe.fd)
 
-    def drop(self, pipe: Pipe) -> None:
+    def drop(self, pipe: Readable) -> None:
         """Do not read ``pipe``; under the lock of the pipe."""
         if self.pipes.get(pipe.fd) is pipe:
             del self.pipes[pipe.fd]
             self.poller.unregister(pipe.fd)
 
     def post(self, item: Job | Chunk) -> bool:
-        """Have ``item`` done by the lane's thread, after all that was posted before; False when the lane has ended."""
+        """Have ``item`` done by the lane's thread, after all that was posted before; False when the lane has
+        ended."""
         with self.lock:
             if self.closed:
                 return False
@@ -120,20 +138,24 @@ class Lane:
             self.poller.wake()
             return True
 
-    def post_bounded(self, chunk: Chunk, outlet: Outlet) -> bool:
-        """As :meth:`post`; lines that do not fit into the outlet's buffer are dropped and counted, by its policy."""
+    def post_bounded(self, chunk: Chunk, buffer: int, policy: str) -> bool:
+        """As :meth:`post`, but keep ``buffer`` bytes in all; lines beyond that are dropped and counted, by
+        ``policy``.
+
+        :param policy: ``drop-oldest`` or ``drop-newest``.
+        """
         data = chunk.data
         with self.lock:
             if self.closed:
                 return False
-            if outlet.drops == "drop-oldest":
-                while self.backlog + len(data) > outlet.buffer and self._drop_oldest():
+            if policy == "drop-oldest":
+                while self.backlog + len(data) > buffer and self._drop_oldest():
                     pass
-                over = len(data) - outlet.buffer
+                over = len(data) - buffer
                 cut = (data.find(b"\n", over - 1) + 1 or len(data)) if over > 0 else 0
                 chunk.data = data[cut:]
             else:
-                room = max(outlet.buffer - self.backlog, 0)
+                room = max(buffer - self.backlog, 0)
                 chunk.data = data if len(data) <= room else data[: data.rfind(b"\n", 0, room) + 1]
             chunk.channel.overflowed += len(data) - len(chunk.data)
         # Nobody else posts chunks of this outlet in between: its pipes are read by one thread.

@@ -1,8 +1,8 @@
 """Whole lines out of bytes that come in any pieces, and the text put before each of them.
 
-The pump (:mod:`circus.stream.pump`) keeps one :class:`LineAssembler` per pipe, between the reading and the sink;
-live tails use one per worker and name. A :class:`LineDresser` belongs to a sink that writes a prefix before each
-line. Neither knows pipes, files or clocks: bytes in, bytes out.
+The pump (:mod:`circus.stream.pump`) keeps one :class:`LineAssembler` per pipe, between the reading and the
+sink; live tails use one per worker and name. A :class:`LineDresser` belongs to a sink that writes a prefix
+before each line. Neither knows pipes, files or clocks: bytes in, bytes out.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ def complete_length(data: bytes) -> int:
 class LineAssembler:
     """Holds the unfinished line of one source back until its end has come.
 
-    What :meth:`feed` and :meth:`flush` give, put together, is exactly what was fed. Every block ends with a newline,
-    except pieces of a line longer than ``limit`` (cut between characters) and what :meth:`flush` gives.
+    What :meth:`feed` and :meth:`flush` give, put together, is exactly what was fed. Every block ends with a
+    newline, except pieces of a line longer than ``limit`` (cut between characters) and what :meth:`flush`
+    gives.
 
     :param limit: bytes of an unfinished line that are held at most.
     """
@@ -94,8 +95,8 @@ class LineAssembler:
 class LineDresser:
     """Puts ``first`` before and ``last`` after every line of blocks from several sources.
 
-    A line that arrives in several pieces is dressed once. When another source speaks in between, the open line is
-    ended first, and its rest gets ``first`` again: lines of two sources are never mixed.
+    A line that arrives in several pieces is dressed once. When another source speaks in between, the open
+    line is ended first, and its rest gets ``first`` again: lines of two sources are never mixed.
 
     :param skip_empty: leave empty lines out.
     """

@@ -1,13 +1,15 @@
 """The read end of one worker's stdout or stderr, as the pump sees it.
 
-Made by the redirector, read by the pump. The rule that makes descriptors safe: ``fd`` is read and (un)registered only
-with ``lock`` held and ``lane`` set; :meth:`Pipe.detach` unsets it under the lock, and after that whoever owns the
-file may close it. The lock is held for a non-blocking read at most, never during a call of a sink.
+Made by the redirector, read by the pump. The rule that makes descriptors safe: ``fd`` is read and
+(un)registered only with ``lock`` held and ``lane`` set; :meth:`Pipe.detach` unsets it under the lock, and
+after that whoever owns the file may close it. The lock is held for a non-blocking read at most, never during
+a call of a sink.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipe"]
 
-#: What a pipe holds when it is made. Small writes waste up to half of its pages, so that a read of half of it may mean
-#: that the worker is waiting for us.
+#: What a pipe holds when it is made. Small writes waste up to half of its pages, so that a read of half of it
+#: may mean that the worker is waiting for us.
 PIPE_CAPACITY = 1 << 16
 #: Such a pipe is made this large (pipe(7)), and read in slices of READ_SIZE, bytes.
 LARGE_CAPACITY = 1 << 20
 READ_SIZE = 1 << 18
-#: Pipes that are large at one time, so that the kernel's memory and a user's share of it (64 MiB) are not used up.
+#: Pipes that are large at one time, so that the kernel's memory and a user's share of it (64 MiB) are not
+#: used up.
 LARGE_AT_MOST = 32
 
 _large: set[int] = set()
@@ -40,7 +43,19 @@ class Pipe:
     :raises OSError: when the descriptor cannot be made non-blocking; ValueError when the file is closed.
     """
 
-    __slots__ = ("brim", "busy", "channel", "fd", "file", "lane", "lines", "lock", "on_end", "pid", "read_size")
+    __slots__ = (
+        "brim",
+        "busy",
+        "channel",
+        "fd",
+        "file",
+        "lane",
+        "lines",
+        "lock",
+        "on_end",
+        "pid",
+        "read_size",
+    )
 
     def __init__(self, file: Any, pid: int, channel: Channel) -> None:
         self.file, self.pid, self.channel = file, pid, channel
@@ -122,6 +137,13 @@ class Pipe:
                 return  # the user's share is used up, or it is no pipe: it stays as it is
             _large.add(id(self))
             self.brim = READ_SIZE
+
+    def look(self) -> int:
+        """The events of poll(2), now. Under ``lock``."""
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        found = poll.poll(0)
+        return found[0][1] if found else 0
 
     def unread(self) -> int:
         """Bytes that wait in the pipe. Under ``lock``."""

@@ -1,4 +1,5 @@
-"""Readiness of descriptors for the pump's threads: ``epoll``, or ``kqueue`` where there is none, and a way to wake it.
+"""Readiness of descriptors for the pump's threads: ``epoll``, or ``kqueue`` where there is none, and a way to
+wake it.
 
 Both can be registered with while another thread waits in them, which is what the pump is built on. Used by
 :mod:`circus.stream.pump` only; knows nothing of what the descriptors are.
@@ -14,7 +15,8 @@ __all__ = ["Poller"]
 
 
 class Poller:
-    """A set of descriptors to read from. All methods may be called from any thread, :meth:`wait` from one at a time."""
+    """A set of descriptors to read from. All methods may be called from any thread, :meth:`wait` from one at
+    a time."""
 
     __slots__ = ("_pulled", "_queue", "_woken", "wake_fd")
 
@@ -43,13 +45,16 @@ class Poller:
         return True
 
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
-        """The readable descriptors, after at most ``timeout`` seconds (None: for ever); may contain ``wake_fd``."""
+        """The readable descriptors, after at most ``timeout`` seconds (None: for ever); may contain
+        ``wake_fd``."""
         found: list[tuple[int, int]] = self._queue.poll(timeout)
         return found
 
     def wake(self) -> None:
         """Make :meth:`wait` return."""
-        if not self._woken:  # a lost race wakes twice, never not at all: cleared before the inbox is looked at
+        if (
+            not self._woken
+        ):  # a lost race wakes twice, never not at all: cleared before the inbox is looked at
             self._woken = True
             os.write(self._pulled, b"\1\0\0\0\0\0\0\0")
 
@@ -59,9 +64,11 @@ class Poller:
         self._woken = False
 
     def rebuild(self, fds: list[int]) -> None:
-        """Start again with ``fds``: the way out when a dead registration cannot be removed (it would spin for ever).
+        """Start again with ``fds``: the way out when a dead registration cannot be removed (it would spin for
+        ever).
 
-        That happens when a descriptor was closed without being unregistered while another process still has it.
+        That happens when a descriptor was closed without being unregistered while another process still has
+        it.
         """
         old = self._queue
         self._queue = select.epoll() if hasattr(select, "epoll") else _Kqueue()

@@ -1,25 +1,27 @@
 """Reading what workers write and giving it to sinks, away from the event loop.
 
-One thread for the whole process, started with the first pipe, waits for all pipes and calls the sinks. Redirectors
-register pipes with it, from the loop's thread; :func:`shared_pump` gives it to them. It must not know watchers.
+One thread for the whole process, started with the first pipe, waits for all pipes and calls the sinks.
+Redirectors register pipes with it, from the loop's thread; :func:`shared_pump` gives it to them. It must not
+know watchers.
 
-A sink that does not come back within STUCK_AFTER loses the shared thread: its outlet gets a lane of its own, served
-by the very thread that is stuck in it, and a fresh thread takes the main lane over. From then on, by the policy of
-the sink, its pipes are not read (``block``: the workers wait, nobody else does), or are read by the main lane into a
-bounded buffer before it (``drop-oldest``, ``drop-newest``). When the sink has behaved for REJOIN_AFTER, its pipes come
-back and the thread ends. All threads are daemons: none is ever waited for at exit.
+A sink that does not come back within STUCK_AFTER loses the shared thread: its outlet gets a lane of its own,
+served by the very thread that is stuck in it, and a fresh thread takes the main lane over. From then on, by
+the policy of the sink, its pipes are not read (``block``: the workers wait, nobody else does), or are read by
+the main lane into a bounded buffer before it (``drop-oldest``, ``drop-newest``). When the sink has behaved
+for REJOIN_AFTER, its pipes come back and the thread ends. All threads are daemons: none is ever waited for at
+exit.
 
 Rules that keep this sound:
 
 1. A sink is called only by the thread whose lane its outlet is bound to; others post chunks to that lane.
 2. A descriptor is touched only under its pipe's lock (see :mod:`circus.stream.pipe`).
-3. Locks are taken in the order pump, lane, pipe; none is held while a sink is called or a thread is waited for.
+3. Locks are taken in the order pump, lane, pipe; none is held while a sink is called or a thread is waited
+for.
 4. A thread leaves a sink under its seat's lock, so it cannot do so while the watchdog takes its lane away.
 """
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 import time
@@ -32,20 +34,21 @@ from circus.stream.channel import Channel, Outlet, Route, SinkCall, outlet_key
 from circus.stream.drain import Waiting
 from circus.stream.lane import Chunk, Job, Lane, Seat
 from circus.stream.pipe import LARGE_CAPACITY, READ_SIZE, Pipe
-from circus.stream.watchdog import STUCK_AFTER, Watchdog
+from circus.stream.watchdog import HUNG_AFTER, STUCK_AFTER, Watchdog
 
-__all__ = ["Pump", "shared_pump", "shutdown"]
+__all__ = ["Pump"]
 
 #: A stuck sink is taken for healthy again after so many seconds without another slow call.
 REJOIN_AFTER = 5.0
 #: The thread stays for so long when there is no pipe left, seconds.
 LINGER = 5.0
-#: The end of a line is waited for so long before its beginning is written as it is, seconds. No limit for the rest of
-#: a read of BLOCK bytes and more, which is what a writer with a full buffer leaves, nor for sinks that dress lines.
+#: The end of a line is waited for so long before its beginning is written as it is, seconds. No limit for the
+#: rest of a read of BLOCK bytes and more, which is what a writer with a full buffer leaves, nor for sinks
+#: that dress lines.
 PARTIAL_AFTER = 0.2
 BLOCK = 4096
-#: After BUSY_ROUNDS rounds that each began within AT_ONCE seconds of waiting, and with no pipe filling up, it pays to let
-#: the pipes fill for PAUSE seconds: one write of many lines instead of many writes of one.
+#: After BUSY_ROUNDS rounds that each began within AT_ONCE seconds of waiting, and with no pipe filling up, it
+#: pays to let the pipes fill for PAUSE seconds: one write of many lines instead of many writes of one.
 BUSY_ROUNDS, AT_ONCE, PAUSE = 8, 0.0005, 0.0003
 #: A drain waits for a stuck sink no longer than that, seconds.
 DRAIN_LIMIT = 1.0
@@ -60,11 +63,11 @@ class Pump:
         self._lock = threading.Lock()
         self._main = Lane()
         self._seat: Seat | None = None
-        self._watchdog = Watchdog(lambda: self._seat, self._take_lane_from)
+        self._watchdog = Watchdog(lambda: self._seat, self._take_lane_from, self._report_hung)
         self._pipes: set[Pipe] = set()
         self._outlets: WeakValueDictionary[object, Outlet] = WeakValueDictionary()
 
-    # -- for redirectors -------------------------------------------------------------------------------------------
+    # -- for redirectors -------------------------------------------------------------------------------------
 
     def bind(self, channel: Channel, sink: SinkCall | None, piece: int) -> None:
         """Make ``channel`` write to ``sink``; see :class:`circus.stream.channel.Route`. Its pipes follow."""
@@ -112,21 +115,23 @@ class Pump:
             self._post(lambda: self._lane_that_reads(outlet), lambda seat: self._flush(seat, pipe))
 
     def settle(self, channels: Iterable[Channel]) -> None:
-        """Wait until what was already read has reached the sinks, but never for a stuck one; 50 ms at most."""
+        """Wait until what was already read has reached the sinks, but never for a stuck one; 50 ms at
+        most."""
         end = time.monotonic() + SETTLE_LIMIT
         for lane in {channel.route.outlet.lane for channel in channels}:
             if self._is_stuck(lane):
                 continue
             reached = threading.Event()
-            if lane.post(lambda seat, reached=reached: reached.set()):
+            if lane.post(_announce(reached)):
                 reached.wait(max(0.0, end - time.monotonic()))
 
     def drain(self, pipes: list[Pipe], loop: Any, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` once all that was written to ``pipes`` so far, by a process now dead, is with its sink.
+        """Call ``callback()`` once all that was written to ``pipes`` so far, by a process now dead, is with
+        its sink.
 
-        At once, when a look at the pipes proves that there is nothing; else on ``loop``, after DRAIN_LIMIT at the
-        latest. After this returns the files of the worker are not used any more: a pipe that is not at its end (a
-        grandchild holds it, or its sink is stuck) is read on through a copy of the descriptor.
+        At once, when a look at the pipes proves that there is nothing; else on ``loop``, after DRAIN_LIMIT at
+        the latest. After this returns the files of the worker are not used any more: a pipe that is not at
+        its end (a grandchild holds it, or its sink is stuck) is read on through a copy of the descriptor.
         """
         slow = [pipe for pipe in pipes if not self._is_finished(pipe)]
         if not slow:
@@ -137,7 +142,8 @@ class Pump:
             self._post_drain(pipe, waiting.one_done)
 
     def shutdown(self, timeout: float = 1.0) -> None:
-        """Write what can be written within ``timeout`` seconds, and let go of all pipes; stuck sinks are not waited for.
+        """Write what can be written within ``timeout`` seconds, and let go of all pipes; stuck sinks are not
+        waited for.
 
         Safe at interpreter exit and more than once. The pump can be used again afterwards.
         """
@@ -165,7 +171,7 @@ class Pump:
         stuck = seat.stuck_for(time.monotonic())
         return stuck if stuck > STUCK_AFTER else 0.0
 
-    # -- threads ---------------------------------------------------------------------------------------------------
+    # -- threads ---------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         """Make sure that somebody serves the main lane. Under the lock."""
@@ -244,7 +250,8 @@ class Pump:
             return True
 
     def _take_lane_from(self, seat: Seat, since: float) -> None:
-        """The watchdog found ``seat`` stuck: leave it to its outlet alone, and put a fresh thread in its place."""
+        """The watchdog found ``seat`` stuck: leave it to its outlet alone, and put a fresh thread in its
+        place."""
         with self._lock:
             with seat.lock:
                 if seat is not self._seat or seat.since != since or seat.route is None:
@@ -257,13 +264,22 @@ class Pump:
                         self._move(pipe, own)
             self._seat_somebody()
             self._main.poller.wake()  # what was posted to the thread that got stuck
-        consequence = f"its output is dropped ({outlet.drops})" if outlet.drops else "its workers wait"
-        logger.warning("the stream %s takes no output; %s", seat.route.sink, consequence)
+
+    def _report_hung(self, seat: Seat) -> None:
+        if seat.route is not None and seat.outlet is not None:
+            consequence = (
+                f"output is dropped ({seat.outlet.drops})" if seat.outlet.drops else "its workers wait"
+            )
+            logger.warning(
+                "the stream %s takes no output for more than %g s; %s",
+                seat.route.sink,
+                HUNG_AFTER,
+                consequence,
+            )
 
     def _leave_own_lane(self, seat: Seat) -> bool:
         """Back to the main lane, when the sink has behaved for a while or has nothing to write any more."""
         lane, outlet = seat.lane, seat.outlet
-        assert outlet is not None
         if outlet.pipes and (lane.partial or time.monotonic() - seat.slow_at < REJOIN_AFTER):
             return False
         with self._lock:
@@ -274,8 +290,6 @@ class Pump:
                 for pipe in outlet.pipes:
                     self._move(pipe, self._main)
                 lane.close()
-        if seat.route is not None:
-            logger.info("the stream %s takes output again", seat.route.sink)
         return True
 
     def _move(self, pipe: Pipe, lane: Lane) -> None:
@@ -294,10 +308,11 @@ class Pump:
     def _is_stuck(self, lane: Lane) -> bool:
         return lane.seat is None or lane.seat.stuck_for(time.monotonic()) > STUCK_AFTER
 
-    # -- jobs ------------------------------------------------------------------------------------------------------
+    # -- jobs ------------------------------------------------------------------------------------------------
 
     def _post(self, where: Callable[[], Lane], job: Job) -> None:
-        """Have ``job`` done by the thread of the lane that ``where`` gives, even if that lane ends just now."""
+        """Have ``job`` done by the thread of the lane that ``where`` gives, even if that lane ends just
+        now."""
         while not where().post(job):
             with self._lock:
                 self._start()
@@ -311,11 +326,15 @@ class Pump:
 
     def _post_drain(self, pipe: Pipe, done: Callable[[], object]) -> None:
         outlet = pipe.channel.route.outlet
-        self._post(lambda: pipe.lane or self._lane_that_reads(outlet), lambda seat: self._drain(seat, pipe, done))
+        self._post(
+            lambda: pipe.lane or self._lane_that_reads(outlet), lambda seat: self._drain(seat, pipe, done)
+        )
 
     def _drain(self, seat: Seat, pipe: Pipe, done: Callable[[], object]) -> None:
         """Read ``pipe`` until it is empty or at its end, then say so behind what was handed to its sink."""
-        left = LARGE_CAPACITY + READ_SIZE  # more was not there when the process died; a grandchild may write for ever
+        left = (
+            LARGE_CAPACITY + READ_SIZE
+        )  # more was not there when the process died; a grandchild may write for ever
         while left > 0 and (size := self._turn(seat, pipe)) > 0:
             left -= size
         if pipe.lane not in (None, seat.lane):
@@ -329,14 +348,15 @@ class Pump:
             self._post(lambda: outlet.lane, lambda seat: done())
 
     def _is_finished(self, pipe: Pipe) -> bool:
-        """Whether nothing that a dead process wrote to ``pipe`` is on its way; the pipe may be closed by others then."""
+        """Whether nothing that a dead process wrote to ``pipe`` is on its way; the pipe may be closed by
+        others then."""
         with self._lock, pipe.lock:
             outlet = pipe.channel.route.outlet
             finished = not (pipe.busy or pipe.lines.held or (outlet.drops and outlet.lane is not self._main))
             if pipe.lane is None:
                 return finished
             if finished:
-                events = _look_at(pipe.fd)
+                events = pipe.look()
                 if events and not events & select.POLLIN:
                     pipe.detach()
                     self._pipes.discard(pipe)
@@ -349,10 +369,11 @@ class Pump:
                 logger.warning("output of a child of pid %d will be cut off: %s", pipe.pid, error)
             return finished
 
-    # -- from pipe to sink; by the thread of the seat ----------------------------------------------------------------
+    # -- from pipe to sink; by the thread of the seat --------------------------------------------------------
 
     def _turn(self, seat: Seat, pipe: Pipe) -> int:
-        """Read ``pipe`` once and pass it on: the number of bytes, 0 when there is nothing, -1 when it is not ours."""
+        """Read ``pipe`` once and pass it on: the number of bytes, 0 when there is nothing, -1 when it is not
+        ours."""
         with pipe.lock:
             if pipe.lane is not seat.lane:
                 return -1
@@ -383,7 +404,7 @@ class Pump:
         if partial:
             partial.pop(pipe, None)
         if not data:
-            block = _ended(lines.flush(), route)
+            block = route.end(lines.flush())
         else:
             channel.bytes += len(data)
             if channel.taps:
@@ -408,7 +429,7 @@ class Pump:
         try:
             route = pipe.channel.route
             if pipe.lane is None:
-                rest = _ended(rest, route)
+                rest = route.end(rest)
             if rest:
                 self._hand(seat, pipe.channel, route, rest, pipe.pid)
         finally:
@@ -432,7 +453,7 @@ class Pump:
                 self._call(seat, channel, route, data, pid)
                 return
             chunk = Chunk(channel, route, data, pid)
-            if lane.post_bounded(chunk, outlet) if outlet.drops else lane.post(chunk):
+            if lane.post_bounded(chunk, outlet.buffer, outlet.drops) if outlet.drops else lane.post(chunk):
                 return
             # That lane ended meanwhile; the outlet is bound to another one by now.
 
@@ -447,9 +468,12 @@ class Pump:
             if now - since > STUCK_AFTER:
                 channel.blocked += now - since
                 seat.slow_at = now
+            if now - since > HUNG_AFTER:
+                logger.warning("the stream %s takes output again, after %.1f s", route.sink, now - since)
 
     def _forget_dead(self, seat: Seat, fd: int) -> None:
-        """An event of a descriptor that is not read here: stale, or it would come again for ever (a busy loop)."""
+        """An event of a descriptor that is not read here: stale, or it would come again for ever (a busy
+        loop)."""
         lane, before = seat.lane, seat.ghost
         seat.ghost = (fd, seat.turns)
         if lane.poller.unregister(fd) or before != (fd, seat.turns - 1):
@@ -459,45 +483,5 @@ class Pump:
             lane.poller.rebuild(list(lane.pipes))
 
 
-def _ended(block: bytes, route: Route) -> bytes:
-    """The last bytes of a source: a sink that dresses lines gets the end of the line, too."""
-    return block + b"\n" if block and route.dresses_lines and not block.endswith(b"\n") else block
-
-
-def _look_at(fd: int) -> int:
-    """The events of poll(2) on ``fd``, now."""
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    found = poll.poll(0)
-    return found[0][1] if found else 0
-
-
-_shared: Pump | None = None
-
-
-def shared_pump() -> Pump:
-    """The one pump of this process."""
-    global _shared
-    if _shared is None:
-        _shared = Pump()
-        _arrange_for_the_end()
-    return _shared
-
-
-def shutdown(timeout: float = 1.0) -> None:
-    """Flush the output of all workers for at most ``timeout`` seconds; see :meth:`Pump.shutdown`."""
-    if _shared is not None:
-        _shared.shutdown(timeout)
-
-
-def _arrange_for_the_end() -> None:
-    import atexit  # kept off the start path of daemons without streams
-
-    atexit.register(shutdown, 0.5)
-    os.register_at_fork(after_in_child=_forget_shared)
-
-
-def _forget_shared() -> None:
-    """In a forked child: the threads did not come along, and the pipes are not ours."""
-    global _shared
-    _shared = None
+def _announce(event: threading.Event) -> Job:
+    return lambda seat: event.set()

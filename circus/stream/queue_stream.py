@@ -1,6 +1,7 @@
 """A stream that keeps its chunks in memory, for embedding programs and tests.
 
-Found as :class:`circus.stream.QueueStream`; kept in a module of its own because :mod:`queue` is not needed to start.
+Found as :class:`circus.stream.QueueStream`; kept in a module of its own because :mod:`queue` is not needed to
+start.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Between the workers of one watcher and its streams: which pipes there are, and where their output goes.
 
-Made by :class:`circus.watcher.Watcher` at each start, used on the loop's thread only. Reading and writing is done by
-the threads of :mod:`circus.stream.pump`; nothing here blocks, except that a change of streams waits up to 50 ms for
-output that is on its way to a sink that is not stuck.
+Made by :class:`circus.watcher.Watcher` at each start, used on the loop's thread only. Reading and writing is
+done by the threads of :mod:`circus.stream.pump`; nothing here blocks, except that a change of streams waits
+up to 50 ms for output that is on its way to a sink that is not stuck.
 
 The order that loses nothing: ``drain(process, callback)`` once the process is dead, then
 ``remove_redirections(process)``, then close its files; and ``stop()`` before the streams are closed.
@@ -16,7 +16,7 @@ from typing import Any
 from circus.base.logs import logger
 from circus.stream.channel import Channel, SinkCall, Tap
 from circus.stream.pipe import Pipe
-from circus.stream.pump import shared_pump
+from circus.stream.shared import shared_pump
 
 __all__ = ["Redirector"]
 
@@ -27,23 +27,31 @@ DEFAULT_PIECE = 8192
 class Redirector:
     """Hands the output of processes to two streams (spec plugins-hooks-streams.md 3.4).
 
-    :param stdout_redirect: called with ``{"data", "pid", "name"}`` for standard output; None when it is not captured.
+    :param stdout_redirect: called with ``{"data", "pid", "name"}`` for standard output; None when it is not
+        captured.
     :param stderr_redirect: the same for standard error.
-    :param buffer: bytes given to a custom stream in one call at most, unless a single line is longer. (How much is kept
-        for a stream that is stuck is an option of the stream, see :class:`circus.stream.sink.Sink`.)
-    :param loop: where callbacks of :meth:`drain` are called: asyncio's names, need not run yet; None calls them from
-        the pump's thread.
+    :param buffer: bytes given to a custom stream in one call at most, unless a single line is longer. (How
+        much is kept for a stream that is stuck is an option of the stream, see
+        :class:`circus.stream.sink.Sink`.)
+    :param loop: where callbacks of :meth:`drain` are called: asyncio's names, need not run yet; None calls
+        them from the pump's thread.
     """
 
-    def __init__(self, stdout_redirect: SinkCall | None, stderr_redirect: SinkCall | None,
-                 buffer: int = DEFAULT_PIECE, loop: Any = None) -> None:
+    def __init__(
+        self,
+        stdout_redirect: SinkCall | None,
+        stderr_redirect: SinkCall | None,
+        buffer: int = DEFAULT_PIECE,
+        loop: Any = None,
+    ) -> None:
         self.running = False
         #: By descriptor: (name, process, its file), for all pipes known.
         self.pipes: dict[int, tuple[str, Any, Any]] = {}
         self.redirect: dict[str, SinkCall | None] = {}
         self.buffer, self.loop = buffer, loop
-        #: Callables (data, pid, name) that also see every chunk, as it is read, on the pump's thread. The place for a
-        #: bounded memory of each worker's last lines and for live tails; they must be quick and never block.
+        #: Callables (data, pid, name) that also see every chunk, as it is read, on the pump's thread. The
+        #: place for a bounded memory of each worker's last lines and for live tails; they must be quick and
+        #: never block.
         self.taps: list[Tap] = []
         #: By descriptor: the pipes that are being read.
         self._active: dict[int, Pipe] = {}
@@ -54,7 +62,7 @@ class Redirector:
         self._bind("stdout", stdout_redirect)
         self._bind("stderr", stderr_redirect)
 
-    # -- streams ---------------------------------------------------------------------------------------------------
+    # -- streams ---------------------------------------------------------------------------------------------
 
     def get_stream(self, name: str) -> SinkCall | None:
         """The stream of ``stdout`` or ``stderr``."""
@@ -63,7 +71,8 @@ class Redirector:
     def change_stream(self, name: str, writer: SinkCall | None) -> None:
         """Hand the output of ``name`` to ``writer`` from now on.
 
-        When this returns the old stream is not called any more and may be closed, unless a call of it is stuck.
+        When this returns the old stream is not called any more and may be closed, unless a call of it is
+        stuck.
         """
         self._pump.settle([self._channels[name]])
         self._bind(name, writer)
@@ -72,9 +81,9 @@ class Redirector:
     def counters(self) -> dict[str, dict[str, float]]:
         """What happened to the output so far, for ``stdout`` and ``stderr``.
 
-        ``bytes`` were read; ``dropped`` is how many of them were lost (a write that failed, a stream that raised, a
-        dropping policy); ``errors`` counts failed writes; ``blocked`` is how many seconds a stuck stream has held
-        output up.
+        ``bytes`` were read; ``dropped`` is how many of them were lost (a write that failed, a stream that
+        raised, a dropping policy); ``errors`` counts failed writes; ``blocked`` is how many seconds a stuck
+        stream has held output up.
         """
         return {
             name: {
@@ -86,7 +95,7 @@ class Redirector:
             for name, channel in self._channels.items()
         }
 
-    # -- pipes -----------------------------------------------------------------------------------------------------
+    # -- pipes -----------------------------------------------------------------------------------------------
 
     def start(self) -> int:
         """Read all pipes that are known; returns how many were not read before."""
@@ -128,7 +137,8 @@ class Redirector:
         process.redirected = True
 
     def remove_redirections(self, process: Any) -> None:
-        """Forget the pipes of ``process``; its files may be closed after this. What it left unread is lost: see
+        """Forget the pipes of ``process``; its files may be closed after this. What it left unread is lost:
+        see
         :meth:`drain`."""
         for fd, (_, owner, _) in list(self.pipes.items()):
             if owner is process:
@@ -145,9 +155,9 @@ class Redirector:
     def drain(self, process: Any, callback: Callable[[], object]) -> None:
         """Call ``callback()`` when all that the dead ``process`` wrote is with the streams.
 
-        Called before this returns when there is nothing to wait for; else on the loop, and after a second even if a
-        stream is stuck (its output stays in order, for later). A pipe that a grandchild still holds is read on, but
-        not waited for. The files of ``process`` are not used any more when this returns.
+        Called before this returns when there is nothing to wait for; else on the loop, and after a second
+        even if a stream is stuck (its output stays in order, for later). A pipe that a grandchild still holds
+        is read on, but not waited for. The files of ``process`` are not used any more when this returns.
         """
         # A pipe that the pump's thread forgets meanwhile has come to its end, and all of it was handed over.
         owned = [fd for fd, (_, owner, _) in list(self.pipes.items()) if owner is process]
@@ -169,7 +179,7 @@ class Redirector:
         if process.pipe_stderr and process.stderr is not None:
             yield "stderr", process.stderr
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- inside ----------------------------------------------------------------------------------------------
 
     def _bind(self, name: str, sink: SinkCall | None) -> None:
         self.redirect[name] = sink
@@ -189,7 +199,8 @@ class Redirector:
         return True
 
     def _forget(self, pipe: Pipe) -> None:
-        """``pipe`` has come to its end; on the pump's thread, so every step here is one that cannot be torn."""
+        """``pipe`` has come to its end; on the pump's thread, so every step here is one that cannot be
+        torn."""
         self._adopted.discard(pipe)
         if self._active.get(pipe.fd) is pipe:
             self._active.pop(pipe.fd, None)

@@ -1,8 +1,9 @@
 """What the built-in streams have in common: the options of every stream, the fast path, trouble with writing.
 
-Base of :mod:`circus.stream.file_stream` and :mod:`circus.stream.stdout_stream`. A sink is a callable that takes
-``{"data": bytes, "pid": int, "name": "stdout" | "stderr"}`` (spec plugins-hooks-streams.md 3.1); those made here can
-also be given ``write_chunk(data, pid, name)``, which is what the pump prefers. Nothing here knows pipes or threads.
+Base of :mod:`circus.stream.file_stream` and :mod:`circus.stream.stdout_stream`. A sink is a callable that
+takes ``{"data": bytes, "pid": int, "name": "stdout" | "stderr"}`` (spec plugins-hooks-streams.md 3.1); those
+made here can also be given ``write_chunk(data, pid, name)``, which is what the pump prefers. Nothing here
+knows pipes or threads.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def unquote(text: str | None) -> str | None:
 
 
 def write_fully(fd: int, data: bytes) -> int:
-    """Write all of ``data`` to ``fd``; returns the number of bytes written, which is less only for an :class:`OSError`.
+    """Write all of ``data`` to ``fd``; returns the number of bytes written, which is less only for an
+    :class:`OSError`.
 
     A descriptor that somebody made non-blocking (a shared terminal) is waited for.
 
@@ -68,15 +70,16 @@ def _wait_until_writable(fd: int) -> None:
 class Sink:
     """Base of the built-in streams.
 
-    :param overflow: what to do with output while this stream takes nothing (a hung disk, a full FIFO, a stopped
-        terminal): ``block`` lets the workers wait, ``drop-oldest`` and ``drop-newest`` keep ``buffer`` bytes and
-        drop, and count, the rest. The daemon itself never waits.
+    :param overflow: what to do with output while this stream takes nothing (a hung disk, a full FIFO, a
+        stopped terminal): ``block`` lets the workers wait, ``drop-oldest`` and ``drop-newest`` keep
+        ``buffer`` bytes and drop, and count, the rest. The daemon itself never waits.
     :param buffer: bytes kept by the dropping policies, 1 MiB by default.
     :param kw: anything else is ignored, as it always was (``refresh_time``).
     :raises ValueError: for an unknown policy or a buffer that is no positive number.
     """
 
-    #: The pump hands over blocks of whole lines only; False when nothing but one source makes any bytes acceptable.
+    #: The pump hands over blocks of whole lines only; False when nothing but one source makes any bytes
+    #: acceptable.
     whole_lines = True
     #: Each line is dressed with a prefix, so that the last one of a source must be ended.
     dresses_lines = False
@@ -103,16 +106,25 @@ class Sink:
         raise NotImplementedError
 
     def _count_trouble(self, error: Exception, lost: int) -> int:
-        """Remember that ``lost`` bytes could not be written; said in the log at most once a minute. Returns ``lost``."""
+        """Remember that ``lost`` bytes could not be written; said in the log at most once a minute. Returns
+        ``lost``."""
         self.errors += 1
         self.dropped += lost
         now = time.monotonic()
         if now - self._logged_at >= QUIET_FOR:
             self._logged_at = now
-            logger.error("cannot write to %s: %s; %d bytes dropped so far, the next output is tried again",
-                         self, _words(error), self.dropped)
+            logger.error(
+                "cannot write to %s: %s; %d bytes dropped so far, the next output is tried again",
+                self,
+                _words(error),
+                self.dropped,
+            )
         return lost
 
 
 def _words(error: Exception) -> str:
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno in errno.errorcode else repr(error)
+    return (
+        os.strerror(error.errno)
+        if isinstance(error, OSError) and error.errno in errno.errorcode
+        else repr(error)
+    )

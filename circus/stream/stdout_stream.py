@@ -1,7 +1,8 @@
 """Streams that write to the daemon's own standard output, plain or coloured.
 
-Built by :func:`circus.stream.get_stream`, called by the pump's thread. A real standard output is written to past
-Python's buffers: a terminal that takes nothing must not hold a lock that the end of the interpreter waits for.
+Built by :func:`circus.stream.get_stream`, called by the pump's thread. A real standard output is written to
+past Python's buffers: a terminal that takes nothing must not hold a lock that the end of the interpreter
+waits for.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from circus.stream.file_stream import _fromtimestamp, _now, _write_to_object
+from circus.stream.file_sink import fromtimestamp, now, write_to_object
 from circus.stream.lines import LineDresser
 from circus.stream.sink import Sink, as_bytes, unquote, write_fully
 
@@ -43,7 +44,7 @@ class StdoutStream(Sink):
         fd = _descriptor(out)
         try:
             if fd is None:
-                _write_to_object(out, data)
+                write_to_object(out, data)
                 return 0
             written = write_fully(fd, data)
         except OSError as error:
@@ -66,8 +67,8 @@ class FancyStdoutStream(StdoutStream):
     colors = ("red", "green", "yellow", "blue", "magenta", "cyan", "white")
     #: Replaceable: where to, and what time it is.
     out: Any = sys.stdout
-    now = staticmethod(_now)
-    fromtimestamp = staticmethod(_fromtimestamp)
+    now = staticmethod(now)
+    fromtimestamp = staticmethod(fromtimestamp)
 
     def __init__(self, color: str | None = None, time_format: str | None = None, **kw: Any) -> None:
         super().__init__(**kw)
@@ -99,7 +100,8 @@ class FancyStdoutStream(StdoutStream):
 
 
 def _descriptor(out: Any) -> int | None:
-    """The descriptor behind ``out`` if bytes may be written to it directly, in their order and their encoding."""
+    """The descriptor behind ``out`` if bytes may be written to it directly, in their order and their
+    encoding."""
     try:
         if out.encoding.lower().replace("-", "") != "utf8":
             return None

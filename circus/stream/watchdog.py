@@ -1,7 +1,8 @@
 """Notices that the pump's thread does not come back from a sink.
 
-Made by :class:`circus.stream.pump.Pump`. It runs while there is output to pump and costs nothing otherwise: its thread
-sleeps without a timer soon after the pump has become idle, and then ends. It knows seats, but not what is pumped.
+Made by :class:`circus.stream.pump.Pump`. It runs while there is output to pump and costs nothing otherwise:
+its thread sleeps without a timer soon after the pump has become idle, and then ends. It knows seats, but not
+what is pumped.
 """
 
 from __future__ import annotations
@@ -16,27 +17,37 @@ from circus.base.logs import logger
 if TYPE_CHECKING:
     from circus.stream.lane import Seat
 
-__all__ = ["STUCK_AFTER", "Watchdog"]
+__all__ = ["HUNG_AFTER", "STUCK_AFTER", "Watchdog"]
 
 #: A call of a sink that lasts longer is taken for stuck, and how often that is looked at; seconds.
 STUCK_AFTER, LOOK_EVERY = 0.1, 0.025
+#: One that lasts longer than this is worth a line in the log, seconds.
+HUNG_AFTER = 1.0
 #: The thread stays for so long after its last watch, seconds.
 LINGER = 5.0
 
 
 class Watchdog:
-    """Calls ``on_stuck(seat, since)`` when the seat given by ``present`` has been in one call for too long.
+    """Looks at the seat given by ``present`` while there is work.
 
     :param present: the seat to watch at the moment, or None.
-    :param on_stuck: takes the seat and the ``since`` that was seen; called from the watchdog's thread.
+    :param on_stuck: called with a seat that has been in one call for STUCK_AFTER, and the ``since`` that was
+        seen.
+    :param on_hung: called with the seat when it is in that very call after HUNG_AFTER: no hiccup any more.
     """
 
-    def __init__(self, present: Callable[[], Seat | None], on_stuck: Callable[[Seat, float], object]) -> None:
-        self._present, self._on_stuck = present, on_stuck
+    def __init__(
+        self,
+        present: Callable[[], Seat | None],
+        on_stuck: Callable[[Seat, float], object],
+        on_hung: Callable[[Seat], object],
+    ) -> None:
+        self._present, self._on_stuck, self._on_hung = present, on_stuck, on_hung
         self._lock = threading.Lock()
         self._bell = threading.Event()
         self._awake = False
         self._running = False
+        self._stuck: dict[Seat, float] = {}
 
     def watch(self) -> None:
         """There is work; called by the pump's thread, after it has counted its round."""
@@ -63,12 +74,14 @@ class Watchdog:
         turns = -1
         while True:
             time.sleep(LOOK_EVERY)
+            if self._stuck:
+                self._look_at_stuck()
             seat = self._present()
             since = seat.since if seat is not None else 0.0
             if seat is not None and since:
                 if time.monotonic() - since > STUCK_AFTER:
                     self._tell(seat, since)
-            elif seat is None or seat.turns == turns:
+            elif not self._stuck and (seat is None or seat.turns == turns):
                 # Said first, looked at again after: a round that begins now either sees it or is seen here.
                 self._awake = False
                 if seat is self._present() and (seat is None or seat.turns == turns):
@@ -82,3 +95,14 @@ class Watchdog:
         except OSError as error:
             logger.error("a stream is stuck, and its place cannot be taken: %s", error)
             time.sleep(1.0)
+        else:
+            self._stuck[seat] = since
+
+    def _look_at_stuck(self) -> None:
+        now = time.monotonic()
+        for seat, since in list(self._stuck.items()):
+            hung = seat.since == since and now - since > HUNG_AFTER
+            if hung:
+                self._on_hung(seat)
+            if hung or seat.since != since:
+                del self._stuck[seat]

@@ -6,6 +6,7 @@ with names in place of pids and the like, must be equal unless ``differences.DIF
 
 from __future__ import annotations
 
+import difflib
 import pprint
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -50,8 +51,11 @@ class Side:
             *self._circusctl.run(*argv, cwd=self.daemon.directory, stdin=stdin, variables=variables)
         )
 
-    def take_events(self, awaited: Sequence[str]) -> list[str]:
-        """All events since the last time, once those in ``awaited`` (``watcher.event``) are among them."""
+    def take_events(self, awaited: Sequence[str], apart: bool) -> list[str]:
+        """All events since the last time, once those in ``awaited`` (``watcher.event``) are among them.
+
+        :param apart: sort them by watcher.
+        """
         assert self.recorder is not None
 
         def arrived(events: list[Any]) -> bool:
@@ -69,7 +73,8 @@ class Side:
 
         eventually(caught_up, interval=0)
         self.names.learn()
-        taken = self.names.events(self.recorder.heard)
+        heard = self.recorder.heard
+        taken = self.names.events(sorted(heard, key=lambda event: event.watcher) if apart else heard)
         self.recorder.clear()
         return taken
 
@@ -187,9 +192,14 @@ class Duo:
         replies = self.on_both(lambda side: side.names.value(side.daemon.caller.raw(*frames, deadline=deadline)))
         self.compare(f"raw {label}", replies)
 
-    def events(self, *awaited: str, label: str = "") -> None:
-        """Compare all events since the last time, once those in ``awaited`` (``watcher.event``) have come."""
-        self.compare(f"events {label or len(self._steps)}", self.on_both(lambda side: side.take_events(awaited)))
+    def events(self, *awaited: str, label: str = "", apart: bool = False) -> None:
+        """Compare all events since the last time, once those in ``awaited`` (``watcher.event``) have come.
+
+        :param label: of the step; by default it is named after the step before.
+        :param apart: the order among different watchers does not count.
+        """
+        label = label or f"of {self._steps[-1]}"
+        self.compare(f"events {label}", self.on_both(lambda side: side.take_events(awaited, apart)))
 
     def observe(self, label: str, look: Callable[[Side], Any]) -> None:
         """Compare whatever ``look`` returns."""
@@ -239,8 +249,27 @@ class Duo:
                 self._problems.append(f"{where}: the table names a step that there is not: {step!r}")
 
     def _note(self, step: str, what: str, expected: Any, got: Any) -> None:
-        shown = f"{pprint.pformat(expected, width=110)}\n  but it is\n{pprint.pformat(got, width=110)}"
-        self._problems.append(f"{self._where}, step {step!r}: {what}. Expected\n{shown}")
+        lines = "\n".join(f"  {line}" for line in unlike(expected, got))
+        self._problems.append(f"{self._where}, step {step!r}: {what}.\n{lines}")
+
+
+def unlike(expected: Any, got: Any, path: str = "") -> list[str]:
+    """Where two results differ, one line per place."""
+    if agrees(expected, got):
+        return []
+    if isinstance(expected, dict) and isinstance(got, dict):
+        strict = "errno" in expected
+        lines = [f"{path}/{key}: should not be there" for key in got.keys() - expected.keys() if strict]
+        for key, item in expected.items():
+            if key not in got:
+                lines.append(f"{path}/{key}: missing")
+            else:
+                lines += unlike(item, got[key], f"{path}/{key}")
+        return lines
+    if isinstance(expected, str) and isinstance(got, str) and "\n" in expected + got:
+        compared = difflib.unified_diff(expected.splitlines(), got.splitlines(), "expected", "got", lineterm="", n=1)
+        return [f"{path}:", *compared]
+    return [f"{path}: expected {expected!r}", f"{path}:      got {got!r}"]
 
 
 def agrees(expected: Any, got: Any) -> bool:

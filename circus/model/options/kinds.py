@@ -10,7 +10,6 @@ answered (spec wire.md 5.3 and 5.5).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -112,7 +111,7 @@ class Real(Kind):
 
     def parse(self, text: str) -> Any:
         number = float(text)
-        if math.isnan(number):
+        if number != number:  # not-a-number
             raise ValueError(f"could not convert string to float: {text!r}")
         complaint = self._bounds(number)
         if complaint:
@@ -121,10 +120,10 @@ class Real(Kind):
 
     def check(self, name: str, value: Any) -> Any:
         try:
-            number = float(value) if isinstance(value, (int, float)) else math.nan
+            number = float(value) if isinstance(value, (int, float)) else None
         except OverflowError:  # an integer of more than three hundred digits
-            number = math.nan
-        if math.isnan(number):
+            number = None
+        if number is None or number != number:
             raise OptionError(f"{name!r} isn't a number", name, value)
         complaint = self._bounds(number)
         if complaint:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
@@ -54,6 +53,7 @@ class Option(Record):
     :param ini_default: what the configuration dict holds when the file does not give it, or :data:`ABSENT`.
     :param as_text: the configuration dict carries the text as written; whoever builds the object converts it.
     :param report_as: the name under which ``options`` reports it, when that differs.
+    :param fixed: why ``set`` refuses it; empty when it does not, and for what is no option of a watcher.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Option(Record):
     ini_default: Any = ABSENT
     as_text: bool = False
     report_as: str = ""
+    fixed: str = ""
 
     def __repr__(self) -> str:
         return f"<Option {self.name}: {self.kind.word}>"
@@ -144,12 +145,12 @@ class Table:
 
     def defaults(self) -> dict[str, Any]:
         """A fresh dict of the values that hold when nobody gives any; open families have none."""
-        return {option.name: copy.copy(option.default) for option in self._options if not option.is_family}
+        return {option.name: _fresh(option.default) for option in self._options if not option.is_family}
 
     def ini_defaults(self) -> dict[str, Any]:
         """A fresh dict of what the configuration dict holds when the file gives nothing."""
         return {
-            option.name: copy.copy(option.ini_default)
+            option.name: _fresh(option.ini_default)
             for option in self._options
             if option.ini_default is not ABSENT
         }
@@ -189,6 +190,10 @@ class Table:
             end = folded.find(family.family[-1], end + 1)
             if 0 < end < len(folded) - 1:
                 yield family.family, folded[end + 1 :]
+
+
+def _fresh(default: Any) -> Any:
+    return dict(default) if isinstance(default, dict) else default
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:

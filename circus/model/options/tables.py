@@ -48,13 +48,15 @@ def _wire(name: str, kind: Kind, default: Any, doc: str, on_change: OnChange, **
 
 
 def _fixed(name: str, kind: Kind, default: Any, doc: str, on_change: OnChange, **more: Any) -> Option:
-    """A watcher option that ``add`` accepts and ``set`` does not."""
-    return Option(name, kind, default, doc, on_change, addable=True, **more)
+    """A watcher option that ``add`` accepts and ``set`` does not (spec wire.md 5.3)."""
+    fixed = "Circus 0.19 refuses to set it, and its clients may rely on that; use the file and reloadconfig"
+    return Option(name, kind, default, doc, on_change, addable=True, fixed=fixed, **more)
 
 
 WATCHER = Table("watcher", (
     Option("name", _text, "", "Name of the watcher; by default what stands behind `watcher:` in the "
-           "section's header. Compared without case.", REPLACE, expand=False, ini_default=""),
+           "section's header. Compared without case.", REPLACE, expand=False, ini_default="",
+           fixed="a watcher is known by its name; remove it and add another"),
     _wire("numprocesses", _integer, 1, "How many processes to keep running.", RECONCILE, ini_default=1),
     _wire("warmup_delay", _seconds, 0.0, "Seconds to wait after each process that is started.", RECONCILE,
           ini_default=0),
@@ -143,7 +145,7 @@ WATCHER = Table("watcher", (
           "its failures are ignored: `package.module.function, flag`.", RECONCILE, expand=False,
           reported=False, family="hooks."),
     Option("rlimits", Kind(), {}, "All resource limits at once; in a file set one by one, as rlimit_NAME.",
-           ROLL, in_ini=False, ini_default={}),
+           ROLL, in_ini=False, ini_default={}, fixed="they are set one by one, as rlimit_NAME"),
     _wire("rlimit_", ResourceLimit(), None, "A resource limit of the processes, as a number, `soft:hard`, or "
           "nothing for infinity; NAME is one of setrlimit(2) such as nofile.", ROLL, reported=False,
           family="rlimit_"),
@@ -152,9 +154,10 @@ WATCHER = Table("watcher", (
     _wire("stderr_stream.", Kind(), None, "An option of the stream of standard error.", STREAM_,
           reported=False, family="stderr_stream."),
     Option("prereload_fn", Kind(), None, "Function that programs have called before a reload.", NOTHING,
-           in_ini=False),
+           in_ini=False, fixed="a function cannot be sent"),
     Option("check_flapping", _flag, True, "Left over from an older flapping plugin.", NOTHING,
-           deprecated="it has no effect; configure circus.plugins.flapping.Flapping"),
+           deprecated="it has no effect; configure circus.plugins.flapping.Flapping",
+           fixed="it has no effect"),
     _wire("retry_in", _seconds, 7.0, "Left over from an older flapping plugin.", NOTHING, reported=False,
           as_text=True, deprecated="it has no effect; use the option flapping.retry_in of the flapping "
           "plugin"),
@@ -237,7 +240,7 @@ SOCKET = Table("socket", (
     _bound("family", Choice("AF_INET", "AF_INET6", "AF_UNIX"), "AF_INET", "Address family."),
     _bound("type", Choice("SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET"),
            "SOCK_STREAM", "Socket type; only SOCK_STREAM and SOCK_SEQPACKET listen."),
-    _bound("proto", _text, 0, "Name of a protocol, as in /etc/protocols."),
+    _bound("proto", _text, None, "Name of a protocol, as in /etc/protocols; by default that of the type."),
     _bound("backlog", _integer, 2048, "How many connections may wait."),
     _bound("path", _text, None, "Path of a Unix socket; makes the family AF_UNIX."),
     _bound("umask", Mask(), None, "File mode creation mask for the path, octal; by default 077."),

@@ -610,3 +610,11 @@ def test_a_death_while_after_spawn_is_asked_is_told_after_the_spawn() -> None:
     assert play.events == []
     play.answer()
     assert play.events[:2] == ["spawn", "reap"]
+
+
+def test_a_worker_that_died_and_is_refused_does_not_hold_up_the_stop() -> None:
+    play = Play(hooks={"after_spawn": None})
+    play.want(Wish.START)
+    play.die()
+    play.answer(go=False)
+    assert play.events == ["reap", "stop"]
