@@ -284,14 +284,14 @@ class Daemon:
     def workers(self, count: int, seconds: float = START_SECONDS) -> list[tuple[float, int]]:
         """``(when, pid)`` of the next ``count`` workers to start; Late tells what stderr says."""
         try:
-            found = self.notices.collect(count, seconds)
+            found = self.notices.collect(count, seconds, lambda: self.process.poll() is None)
         except Late as late:
             raise Late(f"{late}{self.complaint()}") from None
         self.seen.update(pid for _, pid in found)
         return found
 
     def own(self, pids: Collection[int]) -> None:
-        """Late unless each pid is a child of the daemon now: nobody else's process may be killed by a reused pid."""
+        """Late unless each pid is a child of the daemon: a reused pid may be somebody else's process."""
         parent_of = processes.parents()
         strangers = sum(parent_of.get(pid) != self.pid for pid in pids)
         if strangers:

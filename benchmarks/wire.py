@@ -10,6 +10,7 @@ import json
 import os
 import select
 import time
+from collections.abc import Callable
 
 import zmq
 
@@ -19,6 +20,8 @@ PIPE_BYTES = 1 << 20
 # Of so many starts only the last is of interest: read in batches, so that reading costs little.
 BATCHED = 20
 BATCH_SECONDS = 0.001
+# How often to see whether the daemon still lives while no worker speaks.
+ALIVE_SECONDS = 0.5
 
 
 class Control:
@@ -105,7 +108,7 @@ class Events:
         self.socket.close()
 
     def reaps(self, until: float) -> list[tuple[float, int]]:
-        """``(when, pid)`` of the next message if a reap event; nothing when ``until`` (perf_counter) passes."""
+        """``(when, pid)`` of the next message, if a reap; nothing once ``until`` (perf_counter) is over."""
         wait = max(0.0, until - time.perf_counter())
         if not self.socket.poll(int(wait * 1000)):
             time.sleep(max(0.0, min(until - time.perf_counter(), 0.001)))  # poll() counts whole milliseconds
@@ -143,16 +146,16 @@ class Notices:
         *lines, self._rest = (self._rest + text).split(b"\n")
         return [(now, int(line)) for line in lines if line.isdigit()]
 
-    def collect(self, count: int, seconds: float) -> list[tuple[float, int]]:
-        """The next ``count`` starts; Late when they do not come."""
+    def collect(self, count: int, seconds: float, alive: Callable[[], bool]) -> list[tuple[float, int]]:
+        """The next ``count`` starts; Late when they do not come, at once if nobody is ``alive`` to start them."""
         until = time.perf_counter() + seconds
         found: list[tuple[float, int]] = []
         while len(found) < count:
-            found += self.starts(until)
+            if time.perf_counter() >= until or not alive():
+                raise Late(f"{len(found)} of {count} workers started within {seconds:g} s")
+            found += self.starts(min(until, time.perf_counter() + ALIVE_SECONDS))
             if count > BATCHED:
                 time.sleep(BATCH_SECONDS)
-            if time.perf_counter() >= until and len(found) < count:
-                raise Late(f"{len(found)} of {count} workers started within {seconds:g} s")
         return found
 
 

@@ -3,8 +3,8 @@
     python -I -S writer.py READY GO SHARE CHUNK LINE
 
 READY and GO are FIFOs: one byte is written to READY before each round, one byte is taken from GO to begin.
-SHARE is the number of bytes of a round (a multiple of CHUNK), CHUNK the size of each write(2), LINE the length
-of the text lines that chunks are made of, newline included. The same writer serves every system.
+SHARE is the number of bytes of a round (a multiple of CHUNK), CHUNK the size of each write(2), LINE the
+length of the text lines that chunks are made of, newline included. The same writer serves every system.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The ``circusctl`` program: one command for a daemon, or a shell for many.
 
-``main`` is the console entry point; ``python -m circus.circusctl`` works too. Nothing that a one-shot command does not use is
-imported: neither libzmq, nor argparse, nor the other commands. The parts are in :mod:`circus.ctl`. Spec cli.md 2.
+``main`` is the console entry point; ``python -m circus.circusctl`` works too. Nothing that a one-shot command
+does not use is imported: neither libzmq, nor argparse, nor the other commands. The parts are in
+:mod:`circus.ctl`. Spec cli.md 2.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def run(argv: Sequence[str]) -> int:
     """Do what a command line says.
 
     :param argv: the words after the program's name.
-    :returns: the exit status: 0 fine, 1 failed here or no reply, 2 bad options, 3 the daemon answered with an error.
+    :returns: the exit status: 0 fine, 1 failed here or no reply, 2 bad options, 3 the daemon answered with an
+        error.
     """
     if argv[:1] == ["--complete"]:
         from circus.ctl.completion import answer_shell

@@ -1,7 +1,8 @@
 """The client library: calls to a daemon over ZeroMQ, blocking or with asyncio.
 
 Used by the user's own programs, plugins, the stats streamer and the web console; circusctl has a lighter one
-(:mod:`circus.client_light`). It knows requests, replies and deadlines, and no command by name. Spec library.md 7, wire.md 10.
+(:mod:`circus.client_light`). It knows requests, replies and deadlines, and no command by name. Spec
+library.md 7, wire.md 10.
 """
 
 from __future__ import annotations
@@ -142,9 +143,11 @@ class CircusClient(_Dealer):
     def call(self, cmd: dict[str, Any]) -> Any:
         """Send a request and wait for its reply.
 
-        :param cmd: as :func:`make_message` makes it. It gets a fresh ``id``; other replies are skipped meanwhile.
+        :param cmd: as :func:`make_message` makes it. It gets a fresh ``id``; other replies are skipped
+            meanwhile.
         :returns: the reply (a dictionary), or None at once for a cast.
-        :raises CallError: ``Timed out.`` when the time limit for the whole call is over; or the request cannot be sent.
+        :raises CallError: ``Timed out.`` when the time limit for the whole call is over; or the request
+            cannot be sent.
         """
         mid, request = encode_request(cmd)
         deadline = None if self.timeout < 0 else time.monotonic() + self.timeout / 1000
@@ -248,8 +251,8 @@ class AsyncCircusClient(_Dealer):
         """Send a request now; the future settles with its reply.
 
         :param cmd: as :func:`make_message` makes it. It gets a fresh ``id``.
-        :returns: a future: the reply (a dictionary), None for a cast; or CallError: ``Timed out.`` after the client's time
-            limit, or it cannot be sent, or the client was stopped.
+        :returns: a future: the reply (a dictionary), None for a cast; or CallError: ``Timed out.`` after the
+            client's time limit, or it cannot be sent, or the client was stopped.
         """
         import asyncio  # the blocking client does not need it
 

@@ -1,7 +1,8 @@
 """The client of circusctl: a call in a few milliseconds, and several calls at once over one connection.
 
-ZMTP is spoken by hand over a plain socket (:mod:`circus.system.zmtp`), because loading libzmq takes longer than all the
-rest of a one-shot command. Endpoints that only ZeroMQ can reach go through it. It knows requests and replies, no command by name.
+ZMTP is spoken by hand over a plain socket (:mod:`circus.system.zmtp`), because loading libzmq takes longer
+than all the rest of a one-shot command. Endpoints that only ZeroMQ can reach go through it. It knows requests
+and replies, no command by name.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 class LightClient:
     """A client of one daemon.
 
-    The connection is made by the first call, and made anew when the daemon closed it between two calls. A request is never
-    sent twice.
+    The connection is made by the first call, and made anew when the daemon closed it between two calls. A
+    request is never sent twice.
 
     :param endpoint: the control endpoint.
     :param timeout: seconds for a whole call, the connection included; negative waits for ever.
@@ -129,7 +130,8 @@ class LightClient:
         self._arrived.pop(mid, None)
 
     def wait_closed(self, deadline: float | None) -> bool:
-        """Wait until the daemon is gone: the connection has ended and nothing listens at the endpoint any more.
+        """Wait until the daemon is gone: the connection has ended and nothing listens at the endpoint any
+        more.
 
         :returns: False if the deadline came first.
         """
@@ -148,7 +150,9 @@ class LightClient:
         return False
 
     def _listens(self) -> bool:
-        """Does anything listen at the endpoint? At the near end of a tunnel ssh always does, so there the peer must speak."""
+        """Does anything listen at the endpoint? At the near end of a tunnel ssh always does, so there the
+        peer must speak.
+        """
         try:
             DealerConnection(self.near_end(), 0.2).close()
         except HandshakeError:
@@ -180,7 +184,8 @@ class LightClient:
         self._arrived.clear()
 
     def near_end(self) -> str:
-        """The endpoint to connect to: the near end of a tunnel if there is an ssh server (opened when needed).
+        """The endpoint to connect to: the near end of a tunnel if there is an ssh server (opened when
+        needed).
 
         :raises FileNotFoundError: there is no ssh program.
         """
@@ -206,12 +211,16 @@ class LightClient:
         from circus.client import CircusClient  # loads libzmq
 
         return _ZmqConnection(
-            CircusClient(None, self.endpoint, -1 if timeout is None else timeout, self.ssh_server, self.ssh_keyfile)
+            CircusClient(
+                None, self.endpoint, -1 if timeout is None else timeout, self.ssh_server, self.ssh_keyfile
+            )
         )
 
 
 class _ZmqConnection:
-    """A connection that only ZeroMQ can make (pgm, source addresses, paramiko tunnels). It cannot tell refusal from silence."""
+    """A connection that only ZeroMQ can make (pgm, source addresses, paramiko tunnels). It cannot tell
+    refusal from silence.
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client

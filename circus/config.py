@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from circus.base.convert import to_bool
-from circus.configenv import EnvScope, expand
 from circus.configload import Loaded, load, read_document, watcher_defaults
 from circus.exc import ConfigError
 from circus.ini import Document, StrictConfigParser
 from circus.model.options import UNLIMITED
 from circus.model.origin import Problem
+from circus.model.variables import EnvScope, expand
 
 __all__ = [
     "DefaultConfigParser",

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from circus.base.record import Record
-from circus.configenv import EnvPatterns, EnvScope, expand
 from circus.ini import Document
 from circus.model.hooktable import HOOKS
 from circus.model.options import CIRCUS, PLUGIN, SOCKET, WATCHER, Option, Table, closest, limit_exists
 from circus.model.options.kinds import Account, Text, Words
 from circus.model.origin import Located, Place, Problem
+from circus.model.variables import EnvPatterns, EnvScope, expand
 
 STATSD_TEXT = "You defined a stats_endpoint without setting up statsd to True."
 _SECTION_WORDS = ("circus", "watcher", "socket", "plugin", "env")
@@ -91,7 +91,10 @@ def read_document(path: str) -> Document:
 def _include(document: Document, pattern: str, option: str, place: Place, seen: set[str]) -> None:
     from glob import glob  # most files include none
 
-    found = sorted(glob(pattern))
+    try:
+        found = sorted(glob(pattern))
+    except ValueError:  # a null character
+        found = []
     if not found:
         text = (
             f"{pattern!r} does not lead to any config. "
@@ -239,12 +242,16 @@ class Loader:
                 near = closest(member, HOOKS)
                 hint = f"did you mean {near!r}?" if near else ""
                 self._warn(key, f"there is no hook {member!r}; it will never be called", hint, "unknown-hook")
-            config["hooks"][member] = self._parse(option, key, text)
+            value = self._parse(option, key, text)
+            if value is not None:  # else it was refused
+                config["hooks"][member] = value
         elif option.family == "rlimit_":
             if not limit_exists(member):
                 hint = "the watcher cannot be started"
                 self._warn(key, f'unknown rlimit "{member}"', hint, "unknown-rlimit")
-            config["rlimits"][member] = self._parse(option, key, text, self._global, scope)
+            value = self._parse(option, key, text, self._global, scope)
+            if value is not None:
+                config["rlimits"][member] = value
         elif option.family[:-1] in _STREAMS:
             config[option.family[:-1]][member] = expand(text, scope)
         else:

@@ -1,6 +1,7 @@
 """Listening to a daemon's events: an iterator over a SUB socket.
 
-Used by the user's own programs and ``circusctl listen``. It hands bytes on and does not know what they mean (events:
+Used by the user's own programs and ``circusctl listen``. It hands bytes on and does not know what they mean
+(events:
 :mod:`circus.model.events`). Spec library.md 7.
 """
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 class CircusConsumer:
     """Messages of the event channel, or of the stats channel.
 
-    :param topics: prefixes of topics, as text or bytes; ``""`` is a prefix of all. A single text is one topic.
+    :param topics: prefixes of topics, as text or bytes; ``""`` is a prefix of all. A single text is one
+        topic.
     :param context: a ZeroMQ context to use; without one, an own context is made, and destroyed at the end.
     :param endpoint: the pubsub (or stats) endpoint.
     :param ssh_server: ``user@host[:port]`` to go through.
-    :param timeout: seconds of one wait; it bounds how late a signal handler written in Python runs, nothing else.
+    :param timeout: seconds of one wait; it bounds how late a signal handler written in Python runs, nothing
+        else.
     :param ssh_keyfile: private key for ssh.
     :raises TransportError: no ssh tunnel.
     """
@@ -73,7 +76,9 @@ class CircusConsumer:
         return self.iter_messages()
 
     def iter_messages(self) -> Iterator[tuple[bytes, bytes]]:
-        """``(topic, message)`` of each message, for ever; when the iterator is closed the consumer is stopped."""
+        """``(topic, message)`` of each message, for ever; when the iterator is closed the consumer is
+        stopped.
+        """
         with self:
             while not self.pubsub_socket.closed:
                 try:

@@ -91,7 +91,10 @@ class HookRunner:
             return
         call = self._current = self._queue.popleft()
         call.timer = self._loop.call_later(self.timeout, self._expired, call)
-        threading.Thread(target=self._run, args=(call,), name=f"hook {call.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(call,), name=f"hook {call.name}", daemon=True).start()
+        except RuntimeError as error:  # the machine has no thread left for us
+            self._loop.call_soon(self._over, call, None, error)
 
     def _run(self, call: _Call) -> None:
         result: Any = None
@@ -100,7 +103,10 @@ class HookRunner:
             result = call.function(**call.arguments)
         except (Exception, SystemExit) as raised:  # a hook is foreign code: whatever it raises is its answer
             error = raised
-        self._loop.call_soon_threadsafe(self._returned, call, result, error)
+        try:
+            self._loop.call_soon_threadsafe(self._returned, call, result, error)
+        except RuntimeError:  # the loop is closed: the daemon ended without this answer
+            logger.debug("hook %r answered too late", call.name)
 
     def _returned(self, call: _Call, result: Any, error: BaseException | None) -> None:
         if call.over:

@@ -112,7 +112,7 @@ class _Reader:
         self._document = document
         self._file = file
         self._section: Section | None = None
-        #: The option that an indented line continues; None right after a header.
+        #: The option that an indented line continues; None right after a header. A nameless one is not continued.
         self._option: str | None = None
         #: That option was given before in another file: its continuation goes where its value went.
         self._dropping = False
@@ -133,7 +133,7 @@ class _Reader:
             first = line[0]
             if first in "#;" or (first in "rR" and line.split(None, 1)[0].lower() == "rem"):
                 continue
-            if first.isspace() and self._option is not None:
+            if first.isspace() and self._option:
                 self._continue(number, stripped)
             elif first == "[" and line.rfind("]") > 1:
                 self._open(number, line)
@@ -202,7 +202,7 @@ class _Reader:
     def _continue(self, number: int, stripped: str) -> None:
         section, option = self._section, self._option
         assert section is not None
-        assert option is not None
+        assert option
         if self._dropping:
             return
         key = (section, option)

@@ -8,7 +8,9 @@ instructions into spawns, signals, timers and events. It decides nothing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from circus.process import Process
     from circus.watcher import Watcher
 
+#: What keeps a worker from starting without being its fault.
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 #: Facts remembered per watcher, for `why` and for reports of internal errors.
 STORY_LENGTH = 100
 
@@ -86,7 +90,7 @@ class Supervision:
                 if len(todo) > 2:
                     self._look_at_trees(todo)
                 for step in todo:
-                    _CARRY[type(step)](self, step)
+                    self._carry_out(step)
                 if self.machine.stage is not self._stage:
                     self._stage = self.machine.stage
                     if self.on_stage is not None:
@@ -97,6 +101,13 @@ class Supervision:
             self._inbox.clear()
         finally:
             self._carrying = False
+
+    def _carry_out(self, step: steps.Instruction) -> None:
+        try:
+            _CARRY[type(step)](self, step)
+        except Exception:
+            # What comes after must still be done: a signal not sent or a client not answered would be worse.
+            logger.exception("%s: %r could not be carried out", self.watcher.name, step)
 
     def wish(self, wish: steps.Wish, cause: str = "", **params: Any) -> Ticket:
         """Want something of the watcher; the ticket is settled when it is done, superseded or has failed."""
@@ -121,30 +132,54 @@ class Supervision:
 
     def _cancel_spawn(self, step: steps.CancelSpawn) -> None:
         self._spawning.pop(step.sid, None)
+        worker = self.workers.get(step.sid)
+        if worker is not None:  # started, but its program does not run yet: nobody heard of it
+            self._discard(worker)
+
+    def _discard(self, worker: Worker) -> None:
+        """End a process that never became a worker."""
+        process = worker.process
+        fd, process.setup_fd = process.setup_fd, None
+        if fd is not None:
+            self.engine.loop.remove_reader(fd)
+            os.close(fd)
+        if not worker.exited:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                self.engine.reaper.send(process.pid, signal.SIGKILL)
+            self.engine.reaper.release(process.pid)
+        self._let_go(worker)
 
     def _spawn_now(self, step: steps.Spawn) -> None:
         if self._spawning.pop(step.sid, None) is None:
             return
+        worker: Worker | None = None
         try:
             process = self.watcher.make_process(step.wid)
+            worker = self.workers[step.sid] = Worker(step.sid, process)
+            self._take_charge(worker)
         except Exception as error:  # whatever keeps a worker from starting is told to the operator and counted
-            self._spawn_failed(step.sid, str(error) or type(error).__name__)
+            if worker is not None:
+                self._discard(worker)
+            passing = isinstance(error, OSError) and error.errno in _SHORTAGES
+            self._spawn_failed(step.sid, str(error) or type(error).__name__, passing=passing)
             return
-        worker = self.workers[step.sid] = Worker(step.sid, process)
+        if not worker.setting_up:
+            self.feed(steps.Started(step.sid, process.pid, process.started))
+
+    def _take_charge(self, worker: Worker) -> None:
+        """From now on its end is told, its output read, and its set-up waited for."""
+        process = worker.process
+        worker.setting_up = process.setup_fd is not None
         self.watcher.processes[process.pid] = process
+        self.engine.reaper.watch(process.pid, lambda _, code: self._ended(worker, code))
         if self.watcher.stream_redirector is not None:
             self.watcher.stream_redirector.add_redirections(process)
-        if process.setup_fd is None:
-            self.engine.reaper.watch(process.pid, lambda pid, code: self._ended(worker, code))
-            self.feed(steps.Started(step.sid, process.pid, process.started))
-            return
-        worker.setting_up = True
-        self.engine.reaper.watch(process.pid, lambda pid, code: self._ended(worker, code))
-        self.engine.loop.add_reader(process.setup_fd, self._set_up, worker)
+        if worker.setting_up:
+            self.engine.loop.add_reader(process.setup_fd, self._set_up, worker)
 
-    def _spawn_failed(self, sid: int, text: str) -> None:
+    def _spawn_failed(self, sid: int, text: str, *, passing: bool = False) -> None:
         self.tell(f"could not be started: {text}")
-        self.feed(steps.SpawnFailed(sid, text))
+        self.feed(steps.SpawnFailed(sid, text, passing))
         trouble, self.on_trouble = self.on_trouble, None
         if trouble is not None:
             trouble()
@@ -198,11 +233,11 @@ class Supervision:
         left = {ref for ref in worker.tree if is_same(ref)}
         with contextlib.suppress(OSError):
             os.killpg(pid, 0)  # its process group outlives it only while somebody is in it
-            left.update(ref for ref in snapshot_trees([pid]).get(pid, ()) if is_same(ref))
+            left.update(ref for ref in self._tree_of(pid) if is_same(ref))
         if not left:
             return False
         for ref in left:
-            if ref.pid not in worker.signalled and signal_ref(ref, self.watcher.stop_signal):
+            if ref.pid not in worker.signalled and self._signal_member(ref, self.watcher.stop_signal):
                 self._publish_kill(ref.pid, "left behind by a stopped worker")
         worker.tree = tuple(left)
         worker.watch = TreeWatch(self.engine.loop, left, lambda: self.feed(steps.TreeGone(worker.sid)))
@@ -246,23 +281,42 @@ class Supervision:
         pid = worker.process.pid
         worker.signalled = [pid]
         if step.polite:
-            worker.tree = self.engine.trees.take([pid]).get(pid, ())
+            worker.tree = self._tree_of(pid, remembered=True)
         elif step.tree:
-            fresh = snapshot_trees([pid]).get(pid, ())
-            worker.tree = tuple({*fresh, *(ref for ref in worker.tree if is_same(ref))})
+            worker.tree = tuple({*self._tree_of(pid), *(ref for ref in worker.tree if is_same(ref))})
         with contextlib.suppress(ProcessLookupError):  # it ended by itself; its exit is on the way
             try:
                 self.engine.reaper.send(pid, step.signum)
             except PermissionError as error:
                 logger.error("%s: may not signal pid %s: %s", self.watcher.name, pid, error)
         if step.tree or (step.polite and self.watcher.stop_children):
-            worker.signalled += [ref.pid for ref in worker.tree if signal_ref(ref, step.signum)]
+            worker.signalled += [ref.pid for ref in worker.tree if self._signal_member(ref, step.signum)]
+
+    def _tree_of(self, pid: int, *, remembered: bool = False) -> tuple[ProcRef, ...]:
+        """Its descendants; nothing when they cannot be found out, for the process itself must be signalled then, too.
+
+        :param remembered: a view taken a moment ago for many workers will do.
+        """
+        try:
+            return (self.engine.trees.take([pid]) if remembered else snapshot_trees([pid])).get(pid, ())
+        except OSError as error:
+            logger.error("%s: the processes below pid %s cannot be found: %s", self.watcher.name, pid, error)
+            return ()
+
+    def _signal_member(self, ref: ProcRef, signum: int) -> bool:
+        """Signal one member of a tree; False when it is gone, or not ours to signal (a set-uid program)."""
+        try:
+            return signal_ref(ref, signum)
+        except PermissionError:
+            logger.warning("%s: may not signal pid %s, which belongs to another user", self.watcher.name, ref.pid)
+            return False
 
     def _look_at_trees(self, todo: list[steps.Instruction]) -> None:
         """Many workers are about to be stopped: one look at the process table serves them all."""
         sids = [step.sid for step in todo if type(step) is steps.Signal and step.polite and step.sid in self.workers]
         if len(sids) > 1:
-            self.engine.trees.prime_missing([self.workers[sid].process.pid for sid in sids])
+            with contextlib.suppress(OSError):  # out of descriptors: each will look for itself, and tell
+                self.engine.trees.prime_missing([self.workers[sid].process.pid for sid in sids])
 
     def _announce(self, step: steps.Announce) -> None:
         worker = self.workers.get(step.sid)

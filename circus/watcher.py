@@ -559,7 +559,10 @@ class Watcher:
             return
         for stream in (self.stdout_stream, self.stderr_stream):
             if hasattr(stream, "open"):
-                stream.open()
+                try:
+                    stream.open()
+                except OSError as error:  # losing output is bad, not running is worse
+                    logger.error("%s: its output is lost: %s cannot be opened: %s", self.name, stream, error)
         if self.stream_redirector is None:
             redirector_class = self._redirector_class
             if redirector_class is None:

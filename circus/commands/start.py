@@ -52,5 +52,9 @@ class Start(Command):
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         return execute_watcher_start_stop_restart(
-            arbiter, props, "start", lambda found: start_matched(arbiter, found), arbiter.start_watchers
+            arbiter,
+            props,
+            "start",
+            lambda found: start_matched(arbiter, found),
+            lambda: arbiter.start_watchers(),
         )

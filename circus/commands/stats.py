@@ -106,9 +106,9 @@ def info_line(info: Mapping[str, Any]) -> str:
 
 
 def _process_text(pid: object, info: Any) -> str:
-    if not isinstance(info, Mapping):
+    if not isinstance(info, dict):
         return f"{pid}: {info}"
-    children = [child for child in info.get("children") or () if isinstance(child, Mapping)]
+    children = [child for child in info.get("children") or () if isinstance(child, dict)]
     return "\n".join([f"{pid}: {info_line(info)}", *(f"   {info_line(child)}" for child in children)])
 
 

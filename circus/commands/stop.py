@@ -51,5 +51,9 @@ class Stop(Command):
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         return execute_watcher_start_stop_restart(
-            arbiter, props, "stop", lambda found: stop_matched(arbiter, found), arbiter.stop_watchers
+            arbiter,
+            props,
+            "stop",
+            lambda found: stop_matched(arbiter, found),
+            lambda: arbiter.stop_watchers(),
         )

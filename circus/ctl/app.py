@@ -1,7 +1,7 @@
 """One command of circusctl, from its parsed arguments to what is printed and the exit status.
 
-Called once by a one-shot circusctl, and for every line by its shell. It knows how commands are sent and how replies,
-errors and time limits are told; what a command means only its class knows. Spec cli.md 2.
+Called once by a one-shot circusctl, and for every line by its shell. It knows how commands are sent and how
+replies, errors and time limits are told; what a command means only its class knows. Spec cli.md 2.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class ControllerApp:
     """Carries out parsed command lines.
 
     :param commands: command word -> command.
-    :param client: the client to use; without one, each command makes its own from the global options and closes it.
+    :param client: the client to use; without one, each command makes its own from the global options and
+        closes it.
     """
 
     def __init__(self, commands: Commands, client: Any = None) -> None:
@@ -120,8 +121,14 @@ class ControllerApp:
             reply = call_with_progress(client, message, label, sys.stderr)
         else:
             reply = client.call(message)
-        if waiting and command.name == "quit" and reply.get("status") == "ok" and hasattr(client, "wait_closed"):
-            # The reply leaves before the daemon has closed its sockets; a script may start the next one right now.
+        if (
+            waiting
+            and command.name == "quit"
+            and reply.get("status") == "ok"
+            and hasattr(client, "wait_closed")
+        ):
+            # The reply leaves before the daemon has closed its sockets; a script may start the next one right
+            # now.
             if not client.wait_closed(client.deadline()):
                 raise CallError("circusd stopped everything, but has not ended yet")
         return self._console(command, args, reply)

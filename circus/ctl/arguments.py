@@ -1,8 +1,8 @@
 """The command line of circusctl: global options, the command word, the command's own options.
 
-Called by ``circusctl`` and, for each line typed, by its shell. One parser of our own serves both: it costs nothing to load,
-takes options and arguments in any order, and words its errors alike under every version of Python. Only the help and
-usage texts of single commands are made by argparse. Spec cli.md 2.
+Called by ``circusctl`` and, for each line typed, by its shell. One parser of our own serves both: it costs
+nothing to load, takes options and arguments in any order, and words its errors alike under every version of
+Python. Only the help and usage texts of single commands are made by argparse. Spec cli.md 2.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ def parse_arguments(args: Sequence[str], commands: Commands) -> dict[str, Any]:
 
     :param args: the words after the program's name.
     :param commands: command word -> command.
-    :returns: the global options by name, and ``args``: a namespace of those, plus, when there is a command, ``command``,
-        ``args`` (its positional arguments), ``opts`` (its options, as its ``message`` takes them) and ``command_help``.
+    :returns: the global options by name, and ``args``: a namespace of those, plus, when there is a command,
+        ``command``, ``args`` (its positional arguments), ``opts`` (its options, as its ``message`` takes
+        them) and ``command_help``.
     :raises CommandLineError: unknown or incomplete options, words that are no command.
     """
     prog = _program()
@@ -147,17 +148,19 @@ def _complete_name(name: str, names: Iterable[str], prog: str, command: Any = No
     return found[0] if found else None
 
 
-def _take_option(
-    word: str, words: _Words, values: dict[str, Any], prog: str, command: Any = None
-) -> bool:
-    """Read one long option into ``values``, whose present values tell the kinds. False: it has no such option."""
+def _take_option(word: str, words: _Words, values: dict[str, Any], prog: str, command: Any = None) -> bool:
+    """Read one long option into ``values``, whose present values tell the kinds. False: it has no such
+    option.
+    """
     name, has_value, value = word[2:].partition("=")
     full_name = _complete_name(name, values, prog, command)
     if full_name is None:
         return False
     if isinstance(values[full_name], bool):
         if has_value:
-            raise CommandLineError(f"argument --{full_name}: ignored explicit argument {value!r}", prog, command)
+            raise CommandLineError(
+                f"argument --{full_name}: ignored explicit argument {value!r}", prog, command
+            )
         values[full_name] = True
         return True
     given = value if has_value else words.take_value()

@@ -1,8 +1,8 @@
 """What may stand next on a circusctl command line: commands, options, watchers, pids, signals, topics.
 
 One engine serves the shell, and bash, zsh and fish through ``circusctl --complete`` (the scripts are in
-:mod:`circus.ctl.scripts`). Names and pids come from the live daemon, within a time a user does not notice; a daemon that
-is down or busy costs the words, nothing else.
+:mod:`circus.ctl.scripts`). Names and pids come from the live daemon, within a time a user does not notice; a
+daemon that is down or busy costs the words, nothing else.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: Seconds that all questions to the daemon may take for one completion.
 TIME_LIMIT = 0.3
 
-#: What the positional arguments of a command are, in order; ``*`` marks one that may be repeated, and a pair in ``set`` repeats.
-#: A command that is not here takes a watcher first.
+#: What the positional arguments of a command are, in order; ``*`` marks one that may be repeated, and a pair
+#: in ``set`` repeats. A command that is not here takes a watcher first.
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "add": (),
     "dstats": (),
@@ -46,13 +46,26 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "stats": ("watcher", "pid"),
 }
 _GLOBAL_SETTINGS = ("endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "multicast_endpoint")
-_EVENTS = ("spawn", "reap", "kill", "start", "stop", "reload", "updated", "add", "remove", "hook_success", "hook_failure")
+_EVENTS = (
+    "spawn",
+    "reap",
+    "kill",
+    "start",
+    "stop",
+    "reload",
+    "updated",
+    "add",
+    "remove",
+    "hook_success",
+    "hook_failure",
+)
 
 
 class LiveWords:
     """Words that only the daemon knows.
 
-    :param client: makes the client when the first word is wanted. All answers together have :data:`TIME_LIMIT`.
+    :param client: makes the client when the first word is wanted. All answers together have
+        :data:`TIME_LIMIT`.
     """
 
     def __init__(self, make_client: Callable[[], Any]) -> None:
@@ -83,7 +96,11 @@ class LiveWords:
     def watchers(self) -> list[Candidate]:
         """The watchers and their states."""
         states = self._ask("status", {}).get("statuses")
-        return sorted((str(name), str(state)) for name, state in states.items()) if isinstance(states, dict) else []
+        return (
+            sorted((str(name), str(state)) for name, state in states.items())
+            if isinstance(states, dict)
+            else []
+        )
 
     def pids(self, watcher: str) -> list[Candidate]:
         """The processes of a watcher."""
@@ -93,7 +110,11 @@ class LiveWords:
     def options(self, watcher: str) -> list[Candidate]:
         """The options of a watcher and their values."""
         options = self._ask("options", {"name": watcher}).get("options")
-        return [(str(name), _shortened(value)) for name, value in options.items()] if isinstance(options, dict) else []
+        return (
+            [(str(name), _shortened(value)) for name, value in options.items()]
+            if isinstance(options, dict)
+            else []
+        )
 
     def _ask(self, command: str, properties: dict[str, Any]) -> Mapping[str, Any]:
         """A reply, or nothing: after the first failure, or when time is up, the daemon is left alone."""
@@ -255,7 +276,8 @@ def _topics(live: LiveWords) -> Iterable[Candidate]:
     return found
 
 
-# -- the ways in ------------------------------------------------------------------------------------------------
+# -- the ways in
+# ------------------------------------------------------------------------------------------------
 
 
 def split_line(line: str) -> tuple[list[str], str, str]:
@@ -291,8 +313,8 @@ def split_line(line: str) -> tuple[list[str], str, str]:
 def answer_shell(argv: Sequence[str], out: TextIO) -> int:
     """``circusctl --complete``: what the completion scripts ask.
 
-    ``words PREFIX WORD...`` prints ``word<TAB>description`` lines. ``line TEXT WORDBREAKS`` takes a raw line up to the cursor
-    and prints replacements for bash's current word. Neither ever prints an error.
+    ``words PREFIX WORD...`` prints ``word<TAB>description`` lines. ``line TEXT WORDBREAKS`` takes a raw line
+    up to the cursor and prints replacements for bash's current word. Neither ever prints an error.
     """
     mode, *rest = argv or [""]
     commands = Vocabulary()
@@ -329,7 +351,9 @@ def _given_endpoint(words: Sequence[str]) -> str | None:
 
 
 def _bash_word(word: str, raw: str, wordbreaks: str) -> str:
-    """A candidate as bash wants it: quoted as the user began to, without what stands before the last break character."""
+    """A candidate as bash wants it: quoted as the user began to, without what stands before the last break
+    character.
+    """
     if raw[:1] in ("'", '"'):
         return word  # readline adds the closing quote
     quoted = "".join(c if c.isalnum() or c in "_-+./:=@%," else f"\\{c}" for c in word)
@@ -338,7 +362,9 @@ def _bash_word(word: str, raw: str, wordbreaks: str) -> str:
 
 
 def answer_old_protocol(environ: Mapping[str, str], commands: Commands, out: TextIO) -> None:
-    """The protocol of Circus' bash completion: the command words that begin with the current one (spec cli.md 2.4)."""
+    """The protocol of Circus' bash completion: the command words that begin with the current one (spec cli.md
+    2.4).
+    """
     words = environ.get("COMP_WORDS", "").split()[1:]
     if environ.get("COMP_CWORD") != "1" or "COMP_WORDS" not in environ:
         return

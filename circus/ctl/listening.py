@@ -1,7 +1,7 @@
 """``circusctl listen``: which endpoint the events come from, and how an event is printed.
 
-Called by the application for commands that subscribe instead of sending. This is the one place of circusctl that loads
-libzmq.
+Called by the application for commands that subscribe instead of sending. This is the one place of circusctl
+that loads libzmq.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def find_pubsub_endpoint(client: LightClient) -> str:
         return DEFAULT_ENDPOINT_SUB
     if told.scheme == "tcp" and told.host in WILDCARD_HOSTS:
         control = parse_endpoint(client.endpoint)
-        told.host = control.host if control.scheme == "tcp" and control.host not in WILDCARD_HOSTS else "127.0.0.1"
+        told.host = (
+            control.host if control.scheme == "tcp" and control.host not in WILDCARD_HOSTS else "127.0.0.1"
+        )
     return str(told)
 
 

@@ -1,7 +1,7 @@
 """Reading lines on a terminal with prompt_toolkit: history, completion, suggestions.
 
-Used by the shell; importing it fails with ImportError where prompt_toolkit is not installed. It knows lines, not what they
-do.
+Used by the shell; importing it fails with ImportError where prompt_toolkit is not installed. It knows lines,
+not what they do.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """JSON without the cost of the ``json`` package.
 
-``import json`` compiles three regular expressions and loads ``re`` and ``enum``: 8 of the 25 ms of a ``circusctl status``. Its C
-half alone does all that is needed. Where that half is missing or has changed, the package itself serves.
-Called on circusctl's way; everybody else imports ``json``.
+``import json`` compiles three regular expressions and loads ``re`` and ``enum``: 8 of the 25 ms of a
+``circusctl status``. Its C half alone does all that is needed. Where that half is missing or has changed, the
+package itself serves. Called on circusctl's way; everybody else imports ``json``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def _build() -> tuple[Any, Any] | None:
 
         encoder = make_encoder(None, _unknown, encode_basestring_ascii, None, ": ", ", ", False, False, True)
         scanner = make_scanner(_Dialect)
-        if "".join(encoder({"a": [1, None]}, 0)) == '{"a": [1, null]}' and scanner('{"a":1.5}', 0)[0] == {"a": 1.5}:
+        if "".join(encoder({"a": [1, None]}, 0)) == '{"a": [1, null]}' and scanner('{"a":1.5}', 0)[0] == {
+            "a": 1.5
+        }:
             return encoder, scanner
     except (ImportError, AttributeError, TypeError, ValueError, StopIteration):
         pass

@@ -1,7 +1,7 @@
 """What circusctl prints: text with or without colours, JSON, errors.
 
-Called with replies and errors; it knows their shape and no command by name. Colours appear only on a terminal, and never
-when ``NO_COLOR`` is set.
+Called with replies and errors; it knows their shape and no command by name. Colours appear only on a
+terminal, and never when ``NO_COLOR`` is set.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def with_cause(text: str, reply: Any) -> str:
 def describe_failure(error: CallError) -> str:
     """What to print when a call got no reply, ending with a newline.
 
-    "Nothing there", "not allowed" and "not what it should be" each get a line of their own and a remedy. That the daemon is
-    there but did not answer in time is told by the contractual text.
+    "Nothing there", "not allowed" and "not what it should be" each get a line of their own and a remedy. That
+    the daemon is there but did not answer in time is told by the contractual text.
     """
     text = str(error)
     if not isinstance(error, TransportError):

@@ -1,8 +1,9 @@
 """The shell of circusctl: commands typed one after the other over one connection.
 
-Started by ``circusctl`` without a command. Piped input, and terminals without prompt_toolkit, are read in the way of
-:mod:`cmd`, whose transcript is contractual; on a terminal :mod:`circus.ctl.prompt` reads the lines. What a line does is
-the application's business. Spec cli.md 2.3.
+Started by ``circusctl`` without a command. Piped input, and terminals without prompt_toolkit, are read in the
+way of
+:mod:`cmd`, whose transcript is contractual; on a terminal :mod:`circus.ctl.prompt` reads the lines. What a
+line does is the application's business. Spec cli.md 2.3.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class CircusCtl(cmd.Cmd):
     def postloop(self) -> None:
         sys.stdout.write("\n")
 
-    def do_EOF(self, line: str) -> bool:  # noqa: N802 - cmd's naming; no docstring, or "help" would list it
+    def do_EOF(self, line: str) -> bool:
         return True
 
     def do_help(self, arg: str) -> None:

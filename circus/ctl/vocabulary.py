@@ -1,7 +1,7 @@
 """The commands circusctl knows, each loaded only when it is spoken.
 
-Called on circusctl's way to its first answer: a one-shot command loads one command module out of all. Help pages and
-completion read names and summaries from the static table.
+Called on circusctl's way to its first answer: a one-shot command loads one command module out of all. Help
+pages and completion read names and summaries from the static table.
 """
 
 from __future__ import annotations

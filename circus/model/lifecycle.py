@@ -12,6 +12,7 @@ settles. Hooks are questions whose answer continues a small closure, so that not
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -50,13 +51,19 @@ class Rules(Protocol):
     send_hup: bool
     reload_overlap: float
     backoff: Backoff
-    hooks: Mapping[str, Any]
+
+    @property
+    def hooks(self) -> Mapping[str, Any]:
+        """The hooks it has, by name."""
 
 
 class Slot:
     """One worker, from the wish to have it until nothing of it is left."""
 
-    __slots__ = ("born", "ending", "old", "pending_exit", "phase", "pid", "sid", "started", "why", "wid")
+    __slots__ = (
+        "born", "deadline", "ending", "kill", "old", "pending_exit", "phase", "pid", "sid", "started", "tree_gone",
+        "why", "wid",
+    )
 
     def __init__(self, sid: int, wid: int, phase: Phase) -> None:
         self.sid, self.wid, self.phase = sid, wid, phase
@@ -70,6 +77,12 @@ class Slot:
         self.why = ""
         #: Its end, when it came while after_spawn was being asked.
         self.pending_exit: steps.Exited | None = None
+        #: How it is to be killed, when that was wanted while after_spawn was being asked.
+        self.kill: tuple[str, int | None, float | None] | None = None
+        #: When its grace is over; infinite once SIGKILL was sent.
+        self.deadline = math.inf
+        #: What it left behind has ended while reap hooks were being asked.
+        self.tree_gone = False
 
     def __repr__(self) -> str:
         return f"<Slot {self.sid} wid={self.wid} pid={self.pid} {self.phase.value}>"
@@ -121,6 +134,8 @@ class Lifecycle:
         self._out: list[steps.Instruction] = []
         self._serial = 0
         self._tokens: dict[int, Callable[[bool], None]] = {}
+        #: Hooks that have not answered yet.
+        self._asked: dict[int, Callable[[bool], None]] = {}
         self._free: list[int] = []
         self._next_wid = 1
         #: Slots by what they count as, kept up to date by _mark: a fact about one of a thousand workers must not
@@ -132,7 +147,7 @@ class Lifecycle:
         self._asking_after_start = False
         self._why: dict[int, str] = {}
         self._next_spawn_at = 0.0
-        self._failures = 0
+        self._failures = self._shortages = 0
         self._wake_at = 0.0
         self._resizes: list[Any] = []
         self._kills: list[tuple[Any, set[int]]] = []
@@ -214,12 +229,12 @@ class Lifecycle:
         self._out.append(instruction)
 
     def _ask(self, hook: str, then: Callable[[bool], None], **arguments: Any) -> None:
-        """Ask a hook and go on with its answer; at once when the watcher has no such hook."""
-        if hook not in self.rules.hooks:
+        """Ask a hook and go on with its answer; at once when the watcher has no such hook, or there is no time."""
+        if self.hurried or hook not in self.rules.hooks:
             then(True)
             return
         self._serial += 1
-        self._tokens[self._serial] = then
+        self._asked[self._serial] = then
         self._do(steps.AskHook(self._serial, hook, arguments))
 
     def _wake(self, when: float, then: Callable[[bool], None]) -> int:
@@ -372,11 +387,19 @@ class Lifecycle:
         pids = params.get("pids")
         chosen = [s for s in self.alive() if s.pid and (pids is None or s.pid in pids)]
         for slot in chosen:
-            self._retire(slot, fact.cause or "kill command", params.get("signum"), params.get("graceful_timeout"))
+            how = (fact.cause or "kill command", params.get("signum"), params.get("graceful_timeout"))
+            if slot.phase is Phase.CONFIRMING:
+                slot.kill = how
+            self._retire(slot, *how)
         self._kills.append((fact.ticket, {s.sid for s in chosen}))
 
     def _hurry(self) -> None:
-        self.hurried = True
+        """Grace is over, for processes and for hooks: those that have not answered are not waited for."""
+        if self.stage in _GOING_DOWN:
+            self.hurried = True
+            asked, self._asked = self._asked, {}
+            for then in asked.values():
+                then(True)
         for slot in list(self.slots.values()):
             if slot.phase in (Phase.STOPPING, Phase.LINGERING):
                 self._escalate(slot)
@@ -387,7 +410,7 @@ class Lifecycle:
         """Begin to bring a stopped watcher up."""
         self.op, self.stage, self.hurried = op, Stage.ASKING, False
         self.pace.clear()
-        self._failures = 0
+        self._failures = self._shortages = 0
         self._opening += 1
         opening = self._opening
 
@@ -435,7 +458,7 @@ class Lifecycle:
             return
         slot.pid, slot.started, slot.born = fact.pid, fact.at, self.now
         self._mark(slot, Phase.CONFIRMING)
-        self._failures = 0
+        self._failures = self._shortages = 0
         if self.rules.warmup_delay > 0 and not (self.op is not None and self.op.surge):
             self._next_spawn_at = self.now + self.rules.warmup_delay
 
@@ -456,6 +479,8 @@ class Lifecycle:
                 self._retire(slot, "after_spawn refused")
             elif self.stage is Stage.STOPPING:
                 self._retire(slot, self._cause())
+            elif slot.kill is not None:
+                self._retire(slot, *slot.kill)
             if not go:
                 self._refused("after_spawn refused")
 
@@ -475,10 +500,13 @@ class Lifecycle:
         self._drop(slot)
         if slot.leaving or self.stage not in (Stage.STARTING, Stage.UP):
             return
-        self._failures += 1
         self._say("warning", f"error in {self.rules.name!r}: {fact.text}")
-        if not gives_up(self._failures, self.rules.max_retry):
-            wait = self.rules.backoff.delay(self._failures, self.rand)
+        if fact.passing:  # the machine is short of something; that is no reason to give this watcher up
+            self._shortages += 1
+        else:
+            self._failures += 1
+        if fact.passing or not gives_up(self._failures, self.rules.max_retry):
+            wait = self.rules.backoff.delay(max(self._failures, self._shortages), self.rand)
             self._next_spawn_at = max(self._next_spawn_at, self.now + wait)
             return
         error = SpawnError(f"error in {self.rules.name!r}: {fact.text}", self.rules.name)
@@ -568,17 +596,24 @@ class Lifecycle:
             if grace <= 0:
                 self._escalate(slot)
 
+        def over(_: bool) -> None:
+            if slot.deadline <= self.now:  # else SIGKILL was sent before
+                self._escalate(slot)
+
         self._ask("before_signal", answered, pid=slot.pid, signum=signum)
         if self.hurried:
             self._escalate(slot)
         elif grace > 0:
-            self._wake(self.now + grace, lambda _: self._escalate(slot))
+            slot.deadline = self.now + grace
+            self._wake(slot.deadline, over)
 
     def _escalate(self, slot: Slot) -> None:
         if slot.sid not in self.slots or slot.phase not in (Phase.STOPPING, Phase.LINGERING):
             return
+        slot.deadline = math.inf
         if slot.phase is Phase.STOPPING:
             self._mark(slot, Phase.KILLING)
+
         def ignore(_: bool) -> None:
             """SIGKILL is sent whatever the hooks answer."""
 
@@ -599,7 +634,8 @@ class Lifecycle:
         """All workers are gone: finish the stop."""
         op = self.op
         assert op is not None
-        if op.wish is Wish.STOP and self.next_op is None:
+        stays_open = op.wish is not Wish.STOP or self.next_op is not None
+        if not stays_open:
             self._do(steps.Streams(open=False))
         self.stage, self._stop_asked = Stage.CLOSING, False
         self._why.clear()
@@ -612,6 +648,8 @@ class Lifecycle:
                 self._open(self.op)  # the second half of a restart
                 return
             following, self.next_op = self.next_op, None
+            if following is None and stays_open:  # a stop came while after_stop was being asked
+                self._do(steps.Streams(open=False))
             if self.op is not None:
                 self._finish(self.op)
             if following is not None:
@@ -652,9 +690,9 @@ class Lifecycle:
         def gone(_: bool) -> None:
             if slot.sid not in self.slots:
                 return
-            if fact.leftovers:
+            if fact.leftovers and not slot.tree_gone:
                 self._mark(slot, Phase.LINGERING)  # the deadline of its stop holds for what it left behind, too
-                if killed or self.hurried:
+                if killed or self.hurried or slot.deadline <= self.now:
                     self._escalate(slot)
             else:
                 self._gone(slot)
@@ -897,7 +935,7 @@ class Lifecycle:
         return (self.op.cause or self.op.wish.value) if self.op is not None else self._last_cause
 
     def _answered(self, fact: steps.Answered) -> None:
-        then = self._tokens.pop(fact.token, None)
+        then = self._asked.pop(fact.token, None)
         if then is not None:
             then(fact.go)
 
@@ -908,7 +946,10 @@ class Lifecycle:
 
     def _tree_gone(self, fact: steps.TreeGone) -> None:
         slot = self.slots.get(fact.sid)
-        if slot is not None and slot.phase is Phase.LINGERING:
+        if slot is None:
+            return
+        slot.tree_gone = True
+        if slot.phase is Phase.LINGERING:
             self._gone(slot)
 
     def _checked(self, fact: steps.Checked) -> None:

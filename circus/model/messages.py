@@ -232,7 +232,10 @@ def _plain(value: Any, depth: int) -> Any:
         return {_key(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item, depth + 1) for item in value]
-    return quote(value)
+    try:
+        return str(value)
+    except Exception:  # foreign objects run foreign code
+        return f"<{type(value).__name__}>"
 
 
 def _key(key: object) -> str:

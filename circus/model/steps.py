@@ -82,10 +82,14 @@ class Started(Record):
 
 
 class SpawnFailed(Record):
-    """Worker ``sid`` could not be started, for the reason ``text``."""
+    """Worker ``sid`` could not be started, for the reason ``text``.
+
+    :param passing: the machine lacks descriptors, memory or processes at the moment: no fault of the watcher.
+    """
 
     sid: int
     text: str
+    passing: bool = False
 
 
 class Exited(Record):

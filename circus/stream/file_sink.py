@@ -107,8 +107,7 @@ class FileSink(Sink):
                 self._lock.release()
 
     def close(self) -> None:
-        """Close the file; when a write is stuck, as soon as that write comes back. Never raises for a bad
-        disk."""
+        """Close the file; while a write is stuck, as soon as it comes back. A bad disk does not raise."""
         self._asked.add("close")
         self._fulfil(PATIENCE)
 
@@ -121,8 +120,7 @@ class FileSink(Sink):
 
     @property
     def _file(self) -> Any:
-        """The open file: text for those who look, written past its buffers by us. Any file object may be put
-        here."""
+        """The open file: text for readers, written past its buffers. Any file object may be put here."""
         return self._current
 
     @_file.setter
@@ -184,8 +182,7 @@ class FileSink(Sink):
             _close_quietly(old)
 
     def _fulfil(self, patience: float) -> None:
-        """Do what close() and reopen() asked for, unless a write is under way: then its end comes here
-        again."""
+        """Do what close() and reopen() asked for; while a write is under way that is left to its end."""
         while self._asked and self._lock.acquire(timeout=patience):
             try:
                 asked, self._asked = self._asked, set()

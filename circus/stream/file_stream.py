@@ -45,10 +45,11 @@ class FileStream(FileSink):
         self.whole_lines = self.whole_lines or self._max_bytes > 0
 
     def _write(self, data: bytes) -> int:
-        """Cut what does not fit between two lines: no file grows beyond ``max_bytes``, unless by a single
-        line."""
+        """Cut between two lines what does not fit: only a single line makes a file larger than that."""
+        if self._max_bytes <= 0:
+            return super()._write(data)
         lost = 0
-        while 0 < self._max_bytes <= self._size + len(data):
+        while self._size + len(data) >= self._max_bytes:
             room = self._max_bytes - self._size
             cut = data.rfind(b"\n", 0, max(room - 1, 0)) + 1
             if not cut and self._size == 0:
@@ -220,8 +221,7 @@ class TimedRotatingFileStream(FileStream):
         return self._interval // 86400
 
     def _midnight(self, at: int, days: int) -> int:
-        """The start of the day that is ``days`` after the day of ``at``; right across changes of daylight
-        saving."""
+        """The start of the day ``days`` after that of ``at``, also across changes of daylight saving."""
         if self._utc:
             return (at // 86400 + days) * 86400
         day = time.localtime(at)

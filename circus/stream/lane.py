@@ -2,7 +2,7 @@
 
 The main lane has all pipes of the house; a lane of its own is made for an outlet that is stuck. A
 :class:`Seat` is the thread's side: which lane it serves, and since when it has been inside a sink. Used by
-    :mod:`circus.stream.pump` only.
+:mod:`circus.stream.pump`; knows neither pipes nor sinks.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from circus.stream.poller import Poller
 
-if TYPE_CHECKING:
-    from circus.stream.channel import Channel, Outlet, Route
-    from circus.stream.pipe import Pipe
+__all__ = ["Chunk", "Job", "Lane", "Readable", "Seat"]
 
-__all__ = ["Chunk", "Job", "Lane", "Seat"]
+
+class Readable(Protocol):
+    """What a lane needs to know of a pipe."""
+
+    fd: int
 
 
 class Chunk:
-    """Output that waits in a lane's inbox for its sink."""
+    """Output that waits in a lane's inbox; ``channel`` and ``route`` are of circus.stream.channel."""
 
-    __slots__ = ("brimming", "channel", "data", "pid", "route")
+    __slots__ = ("channel", "data", "pid", "route")
 
-    def __init__(self, channel: Channel, route: Route, data: bytes, pid: int) -> None:
+    def __init__(self, channel: Any, route: Any, data: bytes, pid: int) -> None:
         self.channel, self.route, self.data, self.pid = channel, route, data, pid
 
 
@@ -109,8 +111,7 @@ class Lane:
         self.closed = False
 
     def close(self) -> None:
-        """End, when the inbox is empty; by the lane's thread, under ``lock``. Posting is refused from now
-        on."""
+        """End, and refuse what is posted; by the lane's thread, under ``lock``, with an empty inbox."""
         self.closed = True
         self.seat = None
         self.poller.close()
@@ -127,8 +128,7 @@ class Lane:
             self.poller.unregister(pipe.fd)
 
     def post(self, item: Job | Chunk) -> bool:
-        """Have ``item`` done by the lane's thread, after all that was posted before; False when the lane has
-        ended."""
+        """Have ``item`` done by the lane's thread, after all posted before; False when the lane has ended."""
         with self.lock:
             if self.closed:
                 return False

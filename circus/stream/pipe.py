@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from circus.stream.lines import LineAssembler
 
 if TYPE_CHECKING:
-    from circus.stream.channel import Channel
+    from circus.stream.channel import Channel, Route
     from circus.stream.lane import Lane
 
 __all__ = ["Pipe"]
@@ -123,6 +123,18 @@ class Pipe:
         if len(data) >= PIPE_CAPACITY // 2 and self.read_size == PIPE_CAPACITY:
             self._enlarge()
         return data
+
+    def assemble(self, data: bytes, route: Route) -> bytes:
+        """What of ``data`` and of what was held back is ready for the sink of ``route``. Under ``lock``.
+
+        Where several pipes are written to one place, that is whole lines; bytes as they come otherwise.
+        """
+        lines = self.lines
+        if not data:
+            return route.end(lines.flush())
+        if route.whole_lines or len(route.outlet.pipes) > 1:
+            return lines.feed(data)
+        return lines.flush() + data if lines.held else data
 
     def _enlarge(self) -> None:
         self.read_size = READ_SIZE

@@ -15,8 +15,7 @@ __all__ = ["Poller"]
 
 
 class Poller:
-    """A set of descriptors to read from. All methods may be called from any thread, :meth:`wait` from one at
-    a time."""
+    """A set of descriptors to read from, for any thread; only one at a time may :meth:`wait`."""
 
     __slots__ = ("_pulled", "_queue", "_woken", "wake_fd")
 

@@ -1,22 +1,20 @@
 """Reading what workers write and giving it to sinks, away from the event loop.
 
 One thread for the whole process, started with the first pipe, waits for all pipes and calls the sinks.
-Redirectors register pipes with it, from the loop's thread; :func:`shared_pump` gives it to them. It must not
-know watchers.
+Redirectors register pipes with it, from the loop's thread; :func:`circus.stream.shared.shared_pump` gives
+it to them. It must not know watchers.
 
 A sink that does not come back within STUCK_AFTER loses the shared thread: its outlet gets a lane of its own,
 served by the very thread that is stuck in it, and a fresh thread takes the main lane over. From then on, by
 the policy of the sink, its pipes are not read (``block``: the workers wait, nobody else does), or are read by
 the main lane into a bounded buffer before it (``drop-oldest``, ``drop-newest``). When the sink has behaved
-for REJOIN_AFTER, its pipes come back and the thread ends. All threads are daemons: none is ever waited for at
-exit.
+for REJOIN_AFTER, its pipes come back and the thread ends. All threads are daemons: exit waits for none.
 
 Rules that keep this sound:
 
 1. A sink is called only by the thread whose lane its outlet is bound to; others post chunks to that lane.
 2. A descriptor is touched only under its pipe's lock (see :mod:`circus.stream.pipe`).
-3. Locks are taken in the order pump, lane, pipe; none is held while a sink is called or a thread is waited
-for.
+3. Locks are taken in the order pump, seat, lane, pipe; none is held while a sink is called or waited for.
 4. A thread leaves a sink under its seat's lock, so it cannot do so while the watchdog takes its lane away.
 """
 
@@ -40,8 +38,8 @@ __all__ = ["Pump"]
 
 #: A stuck sink is taken for healthy again after so many seconds without another slow call.
 REJOIN_AFTER = 5.0
-#: The thread stays for so long when there is no pipe left, seconds.
-LINGER = 5.0
+#: The thread stays for so long when there is no pipe left, seconds: workers are often replaced.
+LINGER = 0.25
 #: The end of a line is waited for so long before its beginning is written as it is, seconds. No limit for the
 #: rest of a read of BLOCK bytes and more, which is what a writer with a full buffer leaves, nor for sinks
 #: that dress lines.
@@ -80,9 +78,10 @@ class Pump:
             channel.route = Route(outlet, sink, piece)
             if before is None or before.outlet is outlet:
                 return
-            for pipe in [pipe for pipe in before.outlet.pipes if pipe.channel is channel]:
-                before.outlet.pipes.discard(pipe)
-                outlet.pipes.add(pipe)
+            moving = {pipe for pipe in self._pipes if pipe.channel is channel}
+            before.outlet.pipes -= moving
+            outlet.pipes |= moving
+            for pipe in moving:
                 with pipe.lock:
                     if pipe.lane is not None:
                         pipe.attach(self._lane_that_reads(outlet))
@@ -115,8 +114,7 @@ class Pump:
             self._post(lambda: self._lane_that_reads(outlet), lambda seat: self._flush(seat, pipe))
 
     def settle(self, channels: Iterable[Channel]) -> None:
-        """Wait until what was already read has reached the sinks, but never for a stuck one; 50 ms at
-        most."""
+        """Wait until what was read has reached the sinks, 50 ms at most; never for a stuck sink."""
         end = time.monotonic() + SETTLE_LIMIT
         for lane in {channel.route.outlet.lane for channel in channels}:
             if self._is_stuck(lane):
@@ -126,8 +124,7 @@ class Pump:
                 reached.wait(max(0.0, end - time.monotonic()))
 
     def drain(self, pipes: list[Pipe], loop: Any, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` once all that was written to ``pipes`` so far, by a process now dead, is with
-        its sink.
+        """Call ``callback()`` once all that a process, now dead, wrote to ``pipes`` is with its sink.
 
         At once, when a look at the pipes proves that there is nothing; else on ``loop``, after DRAIN_LIMIT at
         the latest. After this returns the files of the worker are not used any more: a pipe that is not at
@@ -142,10 +139,9 @@ class Pump:
             self._post_drain(pipe, waiting.one_done)
 
     def shutdown(self, timeout: float = 1.0) -> None:
-        """Write what can be written within ``timeout`` seconds, and let go of all pipes; stuck sinks are not
-        waited for.
+        """Write what can be written within ``timeout`` seconds, and let go of all pipes.
 
-        Safe at interpreter exit and more than once. The pump can be used again afterwards.
+        Stuck sinks are not waited for. Safe at interpreter exit, and more than once; can be used again.
         """
         with self._lock:
             pipes = list(self._pipes)
@@ -247,11 +243,11 @@ class Pump:
                 return False
             self._seat = None
             self._main.close()
-            return True
+        self._watchdog.end()
+        return True
 
     def _take_lane_from(self, seat: Seat, since: float) -> None:
-        """The watchdog found ``seat`` stuck: leave it to its outlet alone, and put a fresh thread in its
-        place."""
+        """``seat`` was found stuck: leave it to its outlet alone, and put a fresh thread in its place."""
         with self._lock:
             with seat.lock:
                 if seat is not self._seat or seat.since != since or seat.route is None:
@@ -266,30 +262,22 @@ class Pump:
             self._main.poller.wake()  # what was posted to the thread that got stuck
 
     def _report_hung(self, seat: Seat) -> None:
-        if seat.route is not None and seat.outlet is not None:
-            consequence = (
-                f"output is dropped ({seat.outlet.drops})" if seat.outlet.drops else "its workers wait"
-            )
-            logger.warning(
-                "the stream %s takes no output for more than %g s; %s",
-                seat.route.sink,
-                HUNG_AFTER,
-                consequence,
-            )
+        drops, sink = seat.outlet.drops, seat.route.sink
+        what = f"output is dropped ({drops})" if drops else "its workers wait"
+        logger.warning("the stream %s takes no output for more than %g s; %s", sink, HUNG_AFTER, what)
 
     def _leave_own_lane(self, seat: Seat) -> bool:
         """Back to the main lane, when the sink has behaved for a while or has nothing to write any more."""
         lane, outlet = seat.lane, seat.outlet
         if outlet.pipes and (lane.partial or time.monotonic() - seat.slow_at < REJOIN_AFTER):
             return False
-        with self._lock:
-            with lane.lock:
-                if lane.inbox:
-                    return False
-                outlet.lane = self._main
-                for pipe in outlet.pipes:
-                    self._move(pipe, self._main)
-                lane.close()
+        with self._lock, lane.lock:
+            if lane.inbox:
+                return False
+            outlet.lane = self._main
+            for pipe in outlet.pipes:
+                self._move(pipe, self._main)
+            lane.close()
         return True
 
     def _move(self, pipe: Pipe, lane: Lane) -> None:
@@ -306,13 +294,13 @@ class Pump:
         return self._main if outlet.drops else outlet.lane
 
     def _is_stuck(self, lane: Lane) -> bool:
-        return lane.seat is None or lane.seat.stuck_for(time.monotonic()) > STUCK_AFTER
+        seat = lane.seat
+        return seat is None or seat.stuck_for(time.monotonic()) > STUCK_AFTER
 
     # -- jobs ------------------------------------------------------------------------------------------------
 
     def _post(self, where: Callable[[], Lane], job: Job) -> None:
-        """Have ``job`` done by the thread of the lane that ``where`` gives, even if that lane ends just
-        now."""
+        """Have ``job`` done by the thread of the lane ``where()``, even if that lane ends just now."""
         while not where().post(job):
             with self._lock:
                 self._start()
@@ -326,15 +314,16 @@ class Pump:
 
     def _post_drain(self, pipe: Pipe, done: Callable[[], object]) -> None:
         outlet = pipe.channel.route.outlet
-        self._post(
-            lambda: pipe.lane or self._lane_that_reads(outlet), lambda seat: self._drain(seat, pipe, done)
-        )
+
+        def lane() -> Lane:
+            return pipe.lane or self._lane_that_reads(outlet)
+
+        self._post(lane, lambda seat: self._drain(seat, pipe, done))
 
     def _drain(self, seat: Seat, pipe: Pipe, done: Callable[[], object]) -> None:
         """Read ``pipe`` until it is empty or at its end, then say so behind what was handed to its sink."""
-        left = (
-            LARGE_CAPACITY + READ_SIZE
-        )  # more was not there when the process died; a grandchild may write for ever
+        # More was not there when the process died; a grandchild may write for ever.
+        left = LARGE_CAPACITY + READ_SIZE
         while left > 0 and (size := self._turn(seat, pipe)) > 0:
             left -= size
         if pipe.lane not in (None, seat.lane):
@@ -348,8 +337,7 @@ class Pump:
             self._post(lambda: outlet.lane, lambda seat: done())
 
     def _is_finished(self, pipe: Pipe) -> bool:
-        """Whether nothing that a dead process wrote to ``pipe`` is on its way; the pipe may be closed by
-        others then."""
+        """Whether nothing that a dead process wrote to ``pipe`` is on its way; its file may be closed now."""
         with self._lock, pipe.lock:
             outlet = pipe.channel.route.outlet
             finished = not (pipe.busy or pipe.lines.held or (outlet.drops and outlet.lane is not self._main))
@@ -372,51 +360,52 @@ class Pump:
     # -- from pipe to sink; by the thread of the seat --------------------------------------------------------
 
     def _turn(self, seat: Seat, pipe: Pipe) -> int:
-        """Read ``pipe`` once and pass it on: the number of bytes, 0 when there is nothing, -1 when it is not
-        ours."""
+        """Read ``pipe`` once and pass it on: the number of bytes, 0 when empty, -1 when it is not ours."""
+        channel, lane = pipe.channel, seat.lane
         with pipe.lock:
-            if pipe.lane is not seat.lane:
+            if pipe.lane is not lane:
                 return -1
             data = pipe.read()
             if data is None:
                 return 0
+            route = channel.route
+            block = pipe.assemble(data, route)
             pipe.busy = True
             if not data:
                 pipe.detach()
+        if lane.partial or pipe.lines.held:
+            self._note_partial(lane, pipe, route, data)
         try:
-            self._pass_on(seat, pipe, data)
+            self._pass_on(seat, pipe, route, data, block)
         finally:
             pipe.busy = False
-        if data:
-            if len(data) >= pipe.brim:
-                seat.brimming = True
-            return len(data)
+        if not data:
+            self._end(pipe)
+            return -1
+        if len(data) >= pipe.brim:
+            seat.brimming = True
+        return len(data)
+
+    def _pass_on(self, seat: Seat, pipe: Pipe, route: Route, data: bytes, block: bytes) -> None:
+        channel = pipe.channel
+        channel.bytes += len(data)
+        if channel.taps and data:
+            channel.tap(data, pipe.pid)
+        if block:
+            self._hand(seat, channel, route, block, pipe.pid)
+
+    def _end(self, pipe: Pipe) -> None:
         with self._lock:
             self._pipes.discard(pipe)
             pipe.channel.route.outlet.pipes.discard(pipe)
         if pipe.on_end is not None:
             pipe.on_end(pipe)
-        return -1
 
-    def _pass_on(self, seat: Seat, pipe: Pipe, data: bytes) -> None:
-        channel, lines, partial = pipe.channel, pipe.lines, seat.lane.partial
-        route = channel.route
-        if partial:
-            partial.pop(pipe, None)
-        if not data:
-            block = route.end(lines.flush())
-        else:
-            channel.bytes += len(data)
-            if channel.taps:
-                channel.tap(data, pipe.pid)
-            if route.whole_lines or len(route.outlet.pipes) > 1:
-                block = lines.feed(data)
-                if lines.held and len(data) < BLOCK and not route.dresses_lines:
-                    partial[pipe] = time.monotonic() + PARTIAL_AFTER
-            else:  # nobody else writes there: bytes as they come
-                block = lines.flush() + data if lines.held else data
-        if block:
-            self._hand(seat, channel, route, block, pipe.pid)
+    def _note_partial(self, lane: Lane, pipe: Pipe, route: Route, data: bytes) -> None:
+        """Remember when to pass on the beginning of a line, if its end does not come by then."""
+        lane.partial.pop(pipe, None)
+        if pipe.lines.held and 0 < len(data) < BLOCK and not route.dresses_lines:
+            lane.partial[pipe] = time.monotonic() + PARTIAL_AFTER
 
     def _flush(self, seat: Seat, pipe: Pipe) -> None:
         """Pass on the beginning of a line that was held back."""
@@ -472,8 +461,7 @@ class Pump:
                 logger.warning("the stream %s takes output again, after %.1f s", route.sink, now - since)
 
     def _forget_dead(self, seat: Seat, fd: int) -> None:
-        """An event of a descriptor that is not read here: stale, or it would come again for ever (a busy
-        loop)."""
+        """A descriptor that is not read here was ready: stale news, or it would be ready for ever."""
         lane, before = seat.lane, seat.ghost
         seat.ghost = (fd, seat.turns)
         if lane.poller.unregister(fd) or before != (fd, seat.turns - 1):

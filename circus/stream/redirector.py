@@ -199,8 +199,7 @@ class Redirector:
         return True
 
     def _forget(self, pipe: Pipe) -> None:
-        """``pipe`` has come to its end; on the pump's thread, so every step here is one that cannot be
-        torn."""
+        """``pipe`` has ended; called on the pump's thread, so no step here may be one that can be torn."""
         self._adopted.discard(pipe)
         if self._active.get(pipe.fd) is pipe:
             self._active.pop(pipe.fd, None)

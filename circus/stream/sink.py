@@ -8,7 +8,6 @@ knows pipes or threads.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from typing import Any
@@ -123,8 +122,5 @@ class Sink:
 
 
 def _words(error: Exception) -> str:
-    return (
-        os.strerror(error.errno)
-        if isinstance(error, OSError) and error.errno in errno.errorcode
-        else repr(error)
-    )
+    number = error.errno if isinstance(error, OSError) else None
+    return repr(error) if number is None else os.strerror(number)

@@ -100,8 +100,7 @@ class FancyStdoutStream(StdoutStream):
 
 
 def _descriptor(out: Any) -> int | None:
-    """The descriptor behind ``out`` if bytes may be written to it directly, in their order and their
-    encoding."""
+    """The descriptor behind ``out``, if bytes may be written to it past its buffer; all before is flushed."""
     try:
         if out.encoding.lower().replace("-", "") != "utf8":
             return None

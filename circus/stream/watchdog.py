@@ -60,15 +60,23 @@ class Watchdog:
                 self._running = True
                 threading.Thread(target=self._run, name="circus-pump-watch", daemon=True).start()
 
+    def end(self) -> None:
+        """There is no seat any more: let the thread go."""
+        with self._lock:
+            self._bell.set()
+
     def _run(self) -> None:
         while True:
-            if not self._bell.wait(LINGER):
-                with self._lock:
-                    if not self._bell.is_set():
-                        self._running = False
-                        return
-            self._bell.clear()
+            self._bell.wait(LINGER)
+            with self._lock:
+                if not self._awake:  # nothing to do for a while, or told to end
+                    self._bell.clear()
+                    self._running = False
+                    return
+                self._bell.clear()
             self._watch_while_busy()
+            if self._present() is None:
+                self.end()
 
     def _watch_while_busy(self) -> None:
         turns = -1
@@ -92,7 +100,7 @@ class Watchdog:
     def _tell(self, seat: Seat, since: float) -> None:
         try:
             self._on_stuck(seat, since)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # no descriptors, or no threads any more
             logger.error("a stream is stuck, and its place cannot be taken: %s", error)
             time.sleep(1.0)
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from circus.base.expand import Variables, compile_template
+from circus.model.socketnames import socket_references
 from circus.system.launch import inheritable_fds
 
 
@@ -31,7 +32,8 @@ class ChildSockets:
         if watcher is None:
             self.passed = tuple(inheritable_fds()) if process.use_fds else ()
             return
-        fds: dict[str, int] = getattr(watcher, "_get_sockets_fds", dict)()
+        fds: Any = getattr(watcher, "_get_sockets_fds", dict)()
+        fds = fds if isinstance(fds, dict) else {}  # a stand-in for a watcher has none
         self.listen = getattr(watcher, "listen_fds", False) is True and bool(fds)
         stdin = getattr(watcher, "_get_stdin_socket_fd", lambda: None)()
         if fds:
@@ -44,8 +46,6 @@ class ChildSockets:
             self.stdin = stdin
 
     def _choose(self, process: Any, fds: dict[str, int], stdin: int | None) -> None:
-        from circus.model.plan import socket_references  # kept off the start path
-
         watcher = process.watcher
         on_stdin = str(getattr(watcher, "stdin_socket", None) or "").lower()
         named = socket_references(

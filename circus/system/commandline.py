@@ -26,7 +26,7 @@ class Filler:
 
     def __call__(self, option: Any) -> str:
         text = str(option)
-        if "$WID" in text:
+        if "$WID" in text and _WID.search(text):
             import warnings  # only for the old spelling
 
             warnings.warn(

@@ -1,7 +1,7 @@
 """What an endpoint's text means: scheme, host, port, path.
 
-Called by everything that connects or binds, and by ``circusctl`` on its way to a first answer in a few milliseconds: so
-it imports nothing but the errors. It opens nothing and resolves no name.
+Called by everything that connects or binds, and by ``circusctl`` on its way to a first answer in a few
+milliseconds: so it imports nothing but the errors. It opens nothing and resolves no name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ class Endpoint:
 
     :param scheme: ``tcp``, ``udp``, ``ipc``, or whatever else ZeroMQ may know (``inproc``, ``pgm``...).
     :param host: for tcp and udp, the host without brackets; ``*`` stays ``*``. Empty otherwise.
-    :param port: for tcp and udp, the port; 0 stands for "any free one" (written ``0`` or ``*``). None otherwise.
+    :param port: for tcp and udp, the port; 0 stands for "any free one" (written ``0`` or ``*``). None
+        otherwise.
     :param path: for other schemes, what follows ``://``.
     """
 
@@ -52,7 +53,8 @@ class Endpoint:
 def parse_endpoint(text: str) -> Endpoint:
     """Take an endpoint apart (spec wire.md 1).
 
-    :param text: such as ``tcp://127.0.0.1:5555``, ``tcp://[::1]:*``, ``ipc:///run/circus.sock``, ``inproc://x``.
+    :param text: such as ``tcp://127.0.0.1:5555``, ``tcp://[::1]:*``, ``ipc:///run/circus.sock``,
+        ``inproc://x``.
     :returns: its parts.
     :raises TransportError: it cannot be one; the message names the text and what is wrong with it.
     """

@@ -1,7 +1,7 @@
 """Discovery of daemons by UDP multicast: the datagram socket of the daemon, and the question of a client.
 
-Called by the controller (:func:`create_udp_socket`) and by client programs (:func:`discover`). It does not know what an
-answer is used for. Spec wire.md 9.
+Called by the controller (:func:`create_udp_socket`) and by client programs (:func:`discover`). It does not
+know what an answer is used for. Spec wire.md 9.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ def _check_group(addr: str, port: int | str) -> tuple[str, int]:
     except OSError:
         valid = False
     if not valid:
-        raise ValueError(
-            "The multicast address is not valid should be between 224.0.0.0 and 239.255.255.255"
-        )
+        raise ValueError("The multicast address is not valid should be between 224.0.0.0 and 239.255.255.255")
     return addr, number
 
 
@@ -67,8 +65,8 @@ def discover(multicast_endpoint: str, timeout: float = 1.0) -> list[str]:
 
     :param multicast_endpoint: ``udp://group:port``; a unicast host asks only the daemons of that host.
     :param timeout: seconds during which answers are gathered.
-    :returns: the control endpoints, each once, in the order of their arrival; a wildcard host in an answer is replaced
-        by the address the answer came from.
+    :returns: the control endpoints, each once, in the order of their arrival; a wildcard host in an answer is
+        replaced by the address the answer came from.
     :raises TransportError: the endpoint makes no sense, or the question cannot be sent.
     """
     endpoint = parse_endpoint(multicast_endpoint)

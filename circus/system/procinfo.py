@@ -337,7 +337,7 @@ class _Known:
         else:
             try:
                 data = os.pread(self.children_fd, 1024, 0)
-                if len(data) == 1024:  # a large family; asking for that much each time costs more than the list
+                if len(data) == 1024:  # a large family; room for one each time would cost more
                     data = os.pread(self.children_fd, 1 << 20, 0)
             except ProcessLookupError:
                 return []

@@ -128,7 +128,9 @@ def _trees_by_parents(wanted: list[int]) -> dict[int, tuple[ProcRef, ...]]:
     starts: dict[int, float] = {}
     kin: dict[int, list[int]] = {}
     company: dict[int, list[int]] = {}
-    for pid, ppid, pgrp, session, start in all_processes():
+    for pid, ppid, pgrp, session, start, ended in all_processes():
+        if ended:
+            continue
         starts[pid] = start
         kin.setdefault(ppid, []).append(pid)
         if session in roots:
@@ -148,7 +150,10 @@ def _trees_by_parents(wanted: list[int]) -> dict[int, tuple[ProcRef, ...]]:
 
 
 def children_of(pid: int, recursive: bool = False) -> list[int]:
-    """Pids of the children of a process, or of all its descendants; none when it is gone."""
+    """Pids of the children of a process, or of all its descendants; none when it is gone.
+
+    Children that have ended and were not collected are among them.
+    """
     if not HAS_PROC:
         return _psutil_children(pid, recursive)
     if not HAS_CHILDREN_FILE:
@@ -176,14 +181,15 @@ def listed_children(pid: int) -> list[int]:
 
 
 def kin_of_all() -> dict[int, list[int]]:
+    """Children by the pid of their parent, for the whole machine."""
     kin: dict[int, list[int]] = {}
     for pid, ppid, *_ in all_processes():
         kin.setdefault(ppid, []).append(pid)
     return kin
 
 
-def all_processes() -> Iterator[tuple[int, int, int, int, float]]:
-    """(pid, parent, process group, session, start time) of everything that runs on the machine."""
+def all_processes() -> Iterator[tuple[int, int, int, int, float, bool]]:
+    """(pid, parent, process group, session, start time, has ended) of all processes of the machine."""
     if not HAS_PROC:
         yield from _psutil_processes()
         return
@@ -203,14 +209,17 @@ def all_processes() -> Iterator[tuple[int, int, int, int, float]]:
             finally:
                 os.close(fd)
             stat = data.rpartition(b") ")[2].split(None, STARTTIME + 1)
-            if stat[STATE] not in ENDED:
-                yield int(name), int(stat[PPID]), int(stat[PGRP]), int(stat[SESSION]), int(stat[STARTTIME])
+            ended = stat[STATE] in ENDED
+            yield int(name), int(stat[PPID]), int(stat[PGRP]), int(stat[SESSION]), int(stat[STARTTIME]), ended
     finally:
         os.close(proc)
 
 
 def read_file(path: str) -> bytes:
-    """Content of a file of /proc; empty when the process is gone. :raises PermissionError: when it is refused."""
+    """Content of a file of /proc; empty when the process is gone.
+
+    :raises PermissionError: when it is refused.
+    """
     try:
         fd = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, ProcessLookupError):
@@ -256,12 +265,13 @@ def _psutil_children(pid: int, recursive: bool) -> list[int]:
         return []
 
 
-def _psutil_processes() -> Iterator[tuple[int, int, int, int, float]]:
+def _psutil_processes() -> Iterator[tuple[int, int, int, int, float, bool]]:
     import psutil  # kept off the start path
 
     for process in psutil.process_iter():
         try:
             pid = process.pid
-            yield pid, process.ppid(), os.getpgid(pid), os.getsid(pid), process.create_time()
+            ended = process.status() == psutil.STATUS_ZOMBIE
+            yield pid, process.ppid(), os.getpgid(pid), os.getsid(pid), process.create_time(), ended
         except (psutil.Error, OSError):
             continue

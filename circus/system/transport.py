@@ -1,9 +1,10 @@
 """Where a daemon is and how to get there: binding before ZeroMQ is loaded, connecting, with or without ssh.
 
-Called by circusd (early binding: a failure is a plain ``OSError`` before anything was started, and the first workers
-need not wait for libzmq), by the clients, the consumer and the stats programs. It knows nothing of what is said.
-:mod:`~circus.system.endpoint`, :mod:`~circus.system.tunnel` and :mod:`~circus.system.multicast` are the parts it is
-made of.
+Called by circusd (early binding: a failure is a plain ``OSError`` before anything was started, and the first
+workers need not wait for libzmq), by the clients, the consumer and the stats programs. It knows nothing of
+what is said.
+:mod:`~circus.system.endpoint`, :mod:`~circus.system.tunnel` and :mod:`~circus.system.multicast` are the parts
+it is made of.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ _NO_SSH = "pexpect was not found, and failed to use Paramiko.  You need to insta
 
 
 class BoundEndpoint:
-    """A listening socket waiting for its ZeroMQ socket. Clients may connect already; they are served after :meth:`attach`.
+    """A listening socket waiting for its ZeroMQ socket. Clients may connect already; they are served after
+    :meth:`attach`.
 
     ``endpoint`` is the resolved text, with the real port, as ``LAST_ENDPOINT`` of ZeroMQ would tell it.
     """
@@ -54,7 +56,8 @@ class BoundEndpoint:
         self._identity = _identity(path) if path else None
 
     def attach(self, zmq_socket: Any) -> None:
-        """Hand the descriptor over to a ZeroMQ socket (ROUTER or PUB), which closes it when it is closed itself.
+        """Hand the descriptor over to a ZeroMQ socket (ROUTER or PUB), which closes it when it is closed
+        itself.
 
         :raises zmq.ZMQError: ZeroMQ refuses; the endpoint then still belongs to this object.
         :raises ValueError: it was handed over or closed before.
@@ -86,14 +89,16 @@ class BoundEndpoint:
 def bind_endpoint(endpoint: str, owner_uid: int | None = None) -> BoundEndpoint | None:
     """Bind and listen at an endpoint without ZeroMQ.
 
-    A unix socket is created with mode 0600 (0660 with an owner, whose group part is left alone; decisions.md 14), and replaces
-    the file of a dead daemon.
+    A unix socket is created with mode 0600 (0660 with an owner, whose group part is left alone; decisions.md
+    14), and replaces the file of a dead daemon.
 
-    :param endpoint: ``tcp://`` (IPv4, IPv6 in brackets, ``*``, any port as ``*`` or 0) or ``ipc://`` with a path.
+    :param endpoint: ``tcp://`` (IPv4, IPv6 in brackets, ``*``, any port as ``*`` or 0) or ``ipc://`` with a
+        path.
     :param owner_uid: user who shall own the socket file.
-    :returns: the bound endpoint, or None if only ZeroMQ can bind it (``inproc``, ``pgm``, abstract and wildcard names, names
-        of interfaces) or can say what is wrong with it.
-    :raises OSError: the system's own reason, such as ``Address already in use``; ``filename`` is the endpoint.
+    :returns: the bound endpoint, or None if only ZeroMQ can bind it (``inproc``, ``pgm``, abstract and
+        wildcard names, names of interfaces) or can say what is wrong with it.
+    :raises OSError: the system's own reason, such as ``Address already in use``; ``filename`` is the
+        endpoint.
     """
     try:
         parsed = parse_endpoint(endpoint)
@@ -202,10 +207,11 @@ def _is_stale(path: str) -> bool:
 
 
 def _lock_directory(path: str) -> int | None:
-    """Lock the directory of a socket file, so that of two daemons starting at once one sees the other's socket.
+    """Lock the directory of a socket file, so that of two daemons starting at once one sees the other's
+    socket.
 
-    :returns: a descriptor whose closing releases the lock, or None where that cannot be had: the lock is a courtesy among
-        daemons, not a permission.
+    :returns: a descriptor whose closing releases the lock, or None where that cannot be had: the lock is a
+        courtesy among daemons, not a permission.
     """
     try:
         import fcntl
@@ -227,7 +233,9 @@ def _lock_directory(path: str) -> int | None:
 
 
 def _identity(path: str) -> tuple[int, int, int] | None:
-    """What tells a socket file from its successor: inode numbers are used again at once, so the birth belongs to it."""
+    """What tells a socket file from its successor: inode numbers are used again at once, so the birth belongs
+    to it.
+    """
     try:
         found = os.lstat(path)
     except OSError:

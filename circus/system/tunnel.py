@@ -1,8 +1,8 @@
 """Ssh tunnels to the endpoints of a remote daemon, through the system's ``ssh`` program.
 
-Called by :func:`circus.system.transport.get_connection` and by circusctl's light client. The near end of a tunnel is a unix
-socket in a private directory, so no other user of this host can ride on it, and no port has to be guessed. It does
-not know what travels inside.
+Called by :func:`circus.system.transport.get_connection` and by circusctl's light client. The near end of a
+tunnel is a unix socket in a private directory, so no other user of this host can ride on it, and no port has
+to be guessed. It does not know what travels inside.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _POLL = 0.02
 class Tunnel:
     """An open tunnel. ``endpoint`` is its near end, to be connected to in place of the remote endpoint.
 
-    It is closed by :meth:`close`, at the latest when the interpreter ends; then the ssh process and the socket's
-    directory are gone.
+    It is closed by :meth:`close`, at the latest when the interpreter ends; then the ssh process and the
+    socket's directory are gone.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], directory: str) -> None:
@@ -93,7 +93,9 @@ def ssh_command(
     elif remote.is_file:
         target = remote.path
     else:
-        raise TransportError(f"cannot tunnel to {remote}: only tcp://host:port and ipc:///path go through ssh")
+        raise TransportError(
+            f"cannot tunnel to {remote}: only tcp://host:port and ipc:///path go through ssh"
+        )
     destination, port = split_server(server)
     options = ["ExitOnForwardFailure=yes", "StreamLocalBindUnlink=yes", "StreamLocalBindMask=0177",
                "ConnectTimeout=10", "ServerAliveInterval=15", f"BatchMode={'no' if interactive else 'yes'}"]  # fmt: skip

@@ -1,9 +1,9 @@
 """ZMTP 3.1 spoken by hand: a DEALER over one plain socket.
 
-Called by the light client of circusctl, for which loading libzmq would cost more than the whole errand. It speaks the NULL
-mechanism only, to one peer, and knows nothing of JSON or of Circus. Every wait has a deadline (an instant of
-``time.monotonic``), and everything a peer sends is bounded, so a peer that is no ZeroMQ socket costs an error and
-nothing else. Protocol: ZeroMQ RFC 23 (ZMTP 3.0) and 37 (3.1).
+Called by the light client of circusctl, for which loading libzmq would cost more than the whole errand. It
+speaks the NULL mechanism only, to one peer, and knows nothing of JSON or of Circus. Every wait has a deadline
+(an instant of ``time.monotonic``), and everything a peer sends is bounded, so a peer that is no ZeroMQ socket
+costs an error and nothing else. Protocol: ZeroMQ RFC 23 (ZMTP 3.0) and 37 (3.1).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from circus.exc import CallError, TransportError
 from circus.system.endpoint import Endpoint, parse_endpoint
 
 MORE, LONG, COMMAND = 1, 2, 4
-#: The longest frame taken from a peer, in bytes. The answers of a daemon with thousands of workers stay far below.
+#: The longest frame taken from a peer, in bytes. The answers of a daemon with thousands of workers stay far
+#: below.
 MAX_FRAME = 256 * 1024 * 1024
 _GREETING = b"\xff\0\0\0\0\0\0\0\0\x7f" + b"\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 _PEERS = (b"ROUTER", b"DEALER", b"REP")
@@ -116,7 +117,8 @@ class DealerConnection:
         self._send_raw(encode_frame(message), deadline)
 
     def recv(self, deadline: float | None = None) -> bytes:
-        """The next message; of one with several frames, the last frame. Commands (PING) are served on the way.
+        """The next message; of one with several frames, the last frame. Commands (PING) are served on the
+        way.
 
         :raises NoAnswer: nothing complete until the deadline; what has come so far is kept for the next call.
         :raises TransportError: the connection is gone, or what came is no ZMTP.
@@ -158,7 +160,9 @@ class DealerConnection:
     def _shake_hands(self, deadline: float | None) -> None:
         self._send_raw(_GREETING, deadline)
         self._check_greeting(deadline)
-        flags, body = self._read_frame(deadline)  # before our READY: a socket of a wrong type hangs up on that
+        flags, body = self._read_frame(
+            deadline
+        )  # before our READY: a socket of a wrong type hangs up on that
         if flags & COMMAND and body.startswith(b"\x05ERROR"):
             reason = body[7:].decode("ascii", "replace")
             raise HandshakeError(f"{self.endpoint} refuses the connection: {reason}")

@@ -28,7 +28,7 @@ class Side:
 
     def __init__(self, daemon: Daemon, circusctl: WarmProgram) -> None:
         self.daemon = daemon
-        self._circusctl = circusctl
+        self.circusctl = circusctl
         self.names = Names(daemon)
         self.recorder: EventRecorder | None = None
         self._recording: Any = None
@@ -48,7 +48,7 @@ class Side:
         """Run circusctl against this side's daemon."""
         argv = ("--endpoint", self.daemon.endpoint, *arguments)
         return Output(
-            *self._circusctl.run(*argv, cwd=self.daemon.directory, stdin=stdin, variables=variables)
+            *self.circusctl.run(*argv, cwd=self.daemon.directory, stdin=stdin, variables=variables)
         )
 
     def take_events(self, awaited: Sequence[str], apart: bool) -> list[str]:
@@ -208,6 +208,11 @@ class Duo:
     def wait_status(self, watcher: str, status: str) -> None:
         """Wait until a watcher has the status on both sides."""
         self.on_both(lambda side: side.daemon.wait_status(watcher, status))
+
+    def wait_settled(self, watcher: str) -> None:
+        """Wait until a watcher is neither starting nor stopping."""
+        done = ("stopped", "active")
+        self.on_both(lambda side: eventually(lambda: side.daemon.status(watcher) in done))
 
     def _fill(self, side: Side, value: Any) -> Any:
         """Replace ``{dir}`` and ``{pid:WATCHER:INDEX}`` in what is sent."""

@@ -25,7 +25,10 @@ _INFO_LINE = re.compile(
 )
 #: A stray of the old ini reader, gone on purpose (decisions.md 6); test_environment looks at it, nobody else.
 _STRAY = re.compile(r"(?<=env: )__name__=[^,\n]*,?|,__name__=[^,\n]*")
-_WRAPPED_ERROR = re.compile(r"command (?:b'|b\"|\{|\[).*: ", re.DOTALL)
+#: The request is repeated in front of the reason, in a form that is not contractual (wire.md 3).
+_WRAPPED_ERROR = re.compile(r"command (?:b'|b\"|\{).*[}][^:]*: ")
+#: What follows the first sentence of an import error is advice.
+_IMPORT_ERROR = re.compile(r"(import_string\(\) failed for '[^']*').*", re.DOTALL)
 
 
 class Names:
@@ -51,7 +54,7 @@ class Names:
 
     def learn(self) -> None:
         """Notice the daemon's processes of this moment, so that their pids are recognised in texts."""
-        if self._daemon.poll() is None:
+        if self._daemon.running_pid is not None and self._daemon.poll() is None:
             self._known.update(process.pid for process in self._daemon.tree())
 
     def pid(self, pid: int) -> str:
@@ -74,6 +77,8 @@ class Names:
         text = re.sub(r"\b[0-9a-f]{32}\b", "<id>", text)
         text = re.sub(r"\b1[6-9]\d{8}\.\d+\b", "<time>", text)
         text = _STRAY.sub("", text)
+        text = _WRAPPED_ERROR.sub("command ...: ", text)
+        text = _IMPORT_ERROR.sub(r"\1...", text)
         text = _INFO_LINE.sub(r"\g<user> \g<nice> <figures>", text)
         text = re.sub(r"\b\d{2,7}\b", self._number, text)
         return text
@@ -111,9 +116,6 @@ class Names:
                 named[self.pid(int(name))] = self.value(item, "info of a process")
             elif name == "tb" and isinstance(item, str):
                 named[name] = "<traceback>"
-            elif name == "reason" and isinstance(item, str):
-                # The request is repeated in front of the reason, in a form that is not contractual (wire.md 3).
-                named[name] = self.text(_WRAPPED_ERROR.sub("command ...: ", item))
             elif key != "env" or name != "__name__":
                 named[name] = self.value(item, name)
         return named
@@ -129,15 +131,17 @@ class Names:
         return self.text(text)
 
     def events(self, events: list[Event]) -> list[str]:
-        """One line per event. Equal events in a row have no order among processes, so they are sorted."""
-        lines = [self._event(event) for event in events]
-        groups = itertools.groupby(lines, key=lambda line: line[0])
-        return [line for _, group in groups for line in sorted(text for _, text in group)]
+        """One line per event. Events of one kind in a row have no order among processes, so they are sorted."""
+        lines = [(event.watcher, event.name, self._event(event)) for event in events]
+        told: list[str] = []
+        for (_, name), group in itertools.groupby(lines, key=lambda line: line[:2]):
+            texts = [text for _, _, text in group]
+            told += sorted(texts) if name in ("spawn", "kill", "reap") else texts
+        return told
 
-    def _event(self, event: Event) -> tuple[str, str]:
-        kind = f"{event.watcher}.{event.name}"
+    def _event(self, event: Event) -> str:
         payload = event.payload
-        parts = [kind]
+        parts = [f"{event.watcher}.{event.name}"]
         if event.pid is not None:
             parts.append(self.pid(event.pid))
         if event.name == "reap":
@@ -148,7 +152,7 @@ class Names:
             parts.append(f"error={self.text(str(payload['error']))}")
         if not isinstance(payload.get("time"), float):
             parts.append("no time")
-        return kind, " ".join(parts)
+        return " ".join(parts)
 
 
 def _is_pid(item: object, key: str) -> bool:

@@ -156,15 +156,11 @@ class Daemon:
             return None
         stuck = False
         self._tree |= descendants(process.pid)
-        if process.poll() is None:
-            process.send_signal(signum)
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                stuck = True
-                self._tree |= descendants(process.pid)
-                process.kill()
-                process.wait()
+        if process.poll() is None and not self._ends_by(process, signum):
+            stuck = True
+            self._tree |= descendants(process.pid)
+            process.kill()
+            process.wait()
         left = self.leftovers()
         told = describe(left)
         kill_all(left | {each for each in self._tree if is_alive(each)})
@@ -174,6 +170,16 @@ class Daemon:
         if check and left and self.installation.strict:
             raise DaemonFailed(f"{self.installation.name} left processes behind:\n{told}\n{self.log}")
         return process.returncode
+
+    def _ends_by(self, process: subprocess.Popen[bytes], signum: int) -> bool:
+        """Signal it and wait. One that is not strict may lose a signal (0.19 does), so it gets it again."""
+        tries, patience = (1, PATIENCE) if self.installation.strict else (int(PATIENCE), 1.0)
+        for _ in range(tries):
+            process.send_signal(signum)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+                return True
+        return False
 
     def kill(self) -> None:
         """SIGKILL the daemon alone; its workers stay until :meth:`stop`."""

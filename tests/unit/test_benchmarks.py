@@ -18,6 +18,7 @@ if str(ROOT) not in sys.path:
 
 from benchmarks import figures, processes, report, run, systems  # noqa: E402
 from benchmarks.report import Figure, Goal, Row  # noqa: E402
+from benchmarks.wire import Events  # noqa: E402
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the benchmarks need Linux")
 
@@ -193,6 +194,7 @@ def test_cpu_clock_of_another_process_is_read() -> None:
 
 
 @linux_only
+@pytest.mark.slow
 def test_floor_starts_answers_replaces_and_quits(tmp_path: Path) -> None:
     place = systems.Place(tmp_path)
     try:
@@ -221,12 +223,12 @@ def test_floor_starts_answers_replaces_and_quits(tmp_path: Path) -> None:
         place.close()
 
 
-def _death_is_told(daemon: systems.Daemon, events: object, victim: int) -> bool:
+def _death_is_told(daemon: systems.Daemon, events: Events, victim: int) -> bool:
     """Kill workers until a subscriber hears of it: the first subscription may still be on its way."""
     deadline = time.perf_counter() + 10
     while time.perf_counter() < deadline:
         os.kill(victim, signal.SIGKILL)
-        told = [pid for _, pid in events.reaps(time.perf_counter() + 0.5)]  # type: ignore[attr-defined]
+        told = [pid for _, pid in events.reaps(time.perf_counter() + 0.5)]
         if victim in told:
             return True
         victim = daemon.workers(1)[0][1]
@@ -234,6 +236,7 @@ def _death_is_told(daemon: systems.Daemon, events: object, victim: int) -> bool:
 
 
 @linux_only
+@pytest.mark.slow
 def test_run_prints_a_table_and_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--json", str(out)]

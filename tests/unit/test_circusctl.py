@@ -10,13 +10,22 @@ import sys
 import threading
 
 import pytest
+from harness.waiting import eventually
 
 import circus
 from circus import circusctl
-from circus.circusctl import TIMEOUT_MSG, USAGE, VERSION, CircusCtl, ControllerApp, main, parse_arguments, prettify
+from circus.circusctl import (
+    TIMEOUT_MSG,
+    USAGE,
+    VERSION,
+    CircusCtl,
+    ControllerApp,
+    main,
+    parse_arguments,
+    prettify,
+)
 from circus.commands import COMMAND_NAMES, get_commands
 from circus.exc import CallError
-from harness.waiting import eventually
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon, refusal
 
 
@@ -47,7 +56,8 @@ def ctl(capsys):
     return run
 
 
-# -- success ----------------------------------------------------------------------------------------------------
+# -- success
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -58,13 +68,13 @@ def ctl(capsys):
         (["status"], "One Two: stopped\nweb: active\n"),
         (["status", "web"], "active\n"),
         (["numprocesses", "web"], "2\n"),
-        (["get", "web", "cmd"], "ok\n"),
+        (["get", "web", "cmd"], "cmd: sleep 1\n"),
         (["incr", "web", "--waiting"], "3\n"),
         (["restart"], "ok\n"),
     ],
 )
 def test_text(daemon, ctl, args, out):
-    daemon.replies["get"] = {}
+    daemon.replies["get"] = {"options": {"cmd": "sleep 1"}}
     assert ctl(*args) == (0, out, "")
 
 
@@ -80,7 +90,10 @@ def test_what_is_sent(daemon, ctl):
 def test_json_on_one_line(daemon, ctl):
     status, out, err = ctl("--json", "list")
     assert (status, err) == (0, "")
-    assert out == f'{{"status": "ok", "time": 1.0, "watchers": ["one two", "web"], "id": "{daemon.requests[0]["id"]}"}}\n'
+    assert (
+        out
+        == f'{{"status": "ok", "time": 1.0, "watchers": ["one two", "web"], "id": "{daemon.requests[0]["id"]}"}}\n'
+    )
 
 
 def test_json_prettified(daemon, ctl):
@@ -102,7 +115,8 @@ def test_over_a_unix_socket(ctl, tmp_path):
         assert ctl("--endpoint", daemon.endpoint, "list") == (0, "one two,web\n", "")
 
 
-# -- refusals: the daemon answers with an error -------------------------------------------------------------------
+# -- refusals: the daemon answers with an error
+# -------------------------------------------------------------------
 
 
 def test_an_error_reply(daemon, ctl):
@@ -111,7 +125,9 @@ def test_an_error_reply(daemon, ctl):
 
 
 def test_a_refusal_with_its_cause(daemon, ctl):
-    daemon.replies["restart"] = refusal("arbiter is already running watcher_stop command", 5, cause="by pid 12")
+    daemon.replies["restart"] = refusal(
+        "arbiter is already running watcher_stop command", 5, cause="by pid 12"
+    )
     assert ctl("restart") == (3, "", "error: arbiter is already running watcher_stop command (by pid 12)\n")
 
 
@@ -125,7 +141,8 @@ def test_status_of_an_unknown_watcher_is_one_word(daemon, ctl):
     assert ctl("status", "zz") == (3, "", "error\n")
 
 
-# -- failures here ------------------------------------------------------------------------------------------------
+# -- failures here
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -174,14 +191,19 @@ def test_the_daemon_is_down(ctl, tmp_path):
         f"error: cannot reach circusd at {endpoint}: connection refused\n"
         "Is circusd running? Start it, or name its endpoint with --endpoint or CIRCUSCTL_ENDPOINT.\n"
     )
-    assert "no such file or directory\nIs circusd running?" in ctl("--endpoint", f"ipc://{tmp_path / 'c'}", "list")[2]
+    assert (
+        "no such file or directory\nIs circusd running?"
+        in ctl("--endpoint", f"ipc://{tmp_path / 'c'}", "list")[2]
+    )
 
 
 def test_no_permission_is_told_apart(ctl, monkeypatch):
     def refuse(*_):
         from circus.exc import TransportError
 
-        raise TransportError("cannot reach circusd at ipc:///c: permission denied") from PermissionError(13, "denied")
+        raise TransportError("cannot reach circusd at ipc:///c: permission denied") from PermissionError(
+            13, "denied"
+        )
 
     monkeypatch.setattr("circus.client_light.DealerConnection", refuse)
     status, _, err = ctl("--endpoint", "ipc:///c", "list")
@@ -232,12 +254,13 @@ def test_quit_waiting_does_not_wait_for_ever(daemon, ctl):
     )  # fmt: skip
 
 
-# -- help and version ---------------------------------------------------------------------------------------------
+# -- help and version
+# ---------------------------------------------------------------------------------------------
 
 
 def test_version(ctl):
     assert ctl("--version") == ctl("--version", "list") == (0, f"{VERSION}\n", "")
-    assert VERSION == f"circusctl {circus.__version__}"
+    assert f"circusctl {circus.__version__}" == VERSION
 
 
 def test_help(ctl):
@@ -263,7 +286,8 @@ def test_completion_scripts_are_printed(ctl, shell):
     assert "circusctl --complete" in out or "--complete line" in out or "--complete words" in out
 
 
-# -- the old completion protocol ----------------------------------------------------------------------------------
+# -- the old completion protocol
+# ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -289,7 +313,8 @@ def test_old_completion_with_half_its_variables(ctl, monkeypatch):
     assert ctl() == (1, "", "")
 
 
-# -- library names ------------------------------------------------------------------------------------------------
+# -- library names
+# ------------------------------------------------------------------------------------------------
 
 
 class Recorder:
@@ -367,7 +392,8 @@ def test_interrupted(monkeypatch):
     assert ended.value.code == 1
 
 
-# -- as a program -------------------------------------------------------------------------------------------------
+# -- as a program
+# -------------------------------------------------------------------------------------------------
 
 
 def run_program(*args, code=None, **options):
@@ -389,7 +415,11 @@ def test_a_reader_that_goes_away_is_no_traceback(daemon):
     os.close(read)
     with open(write, "wb") as nobody:
         done = subprocess.run(
-            [sys.executable, "-m", "circus.circusctl", "list"], stdout=nobody, stderr=subprocess.PIPE, timeout=60, check=False
+            [sys.executable, "-m", "circus.circusctl", "list"],
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
         )
     assert (done.returncode, done.stderr) == (1, b"")
 

@@ -10,11 +10,11 @@ import time
 
 import pytest
 import zmq
+from harness.waiting import eventually
 
 from circus.client import AsyncCircusClient, CallError, CircusClient, cast_message, make_json, make_message
 from circus.client_light import LightClient
 from circus.exc import TransportError
-from harness.waiting import eventually
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon, refusal
 
 
@@ -40,7 +40,8 @@ def make(request):
         client.stop()
 
 
-# -- messages ---------------------------------------------------------------------------------------------------
+# -- messages
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_messages():
@@ -50,7 +51,8 @@ def test_messages():
     assert isinstance(make_json("list"), bytes)
 
 
-# -- blocking clients -------------------------------------------------------------------------------------------
+# -- blocking clients
+# -------------------------------------------------------------------------------------------
 
 
 def test_a_call(daemon, make):
@@ -78,7 +80,9 @@ def test_text_of_all_sorts_and_sizes(make, content):
 
 
 def test_replies_to_others_are_skipped(make):
-    with FakeDaemon({"list": [{"id": "other", "watchers": []}, {"id": None}, b"[]", {"watchers": ["w"]}]}) as daemon:
+    with FakeDaemon(
+        {"list": [{"id": "other", "watchers": []}, {"id": None}, b"[]", {"watchers": ["w"]}]}
+    ) as daemon:
         assert make(daemon.endpoint).send_message("list")["watchers"] == ["w"]
 
 
@@ -149,7 +153,12 @@ def test_a_negative_time_limit_waits(make):
 def test_attributes_of_the_blocking_client(daemon):
     with zmq.Context() as context:
         client = CircusClient(context, daemon.endpoint, 2.5)
-        assert (client.context, client.endpoint, client.timeout, client._timeout) == (context, daemon.endpoint, 2500, 2.5)
+        assert (client.context, client.endpoint, client.timeout, client._timeout) == (
+            context,
+            daemon.endpoint,
+            2500,
+            2.5,
+        )
         assert client.socket.getsockopt(zmq.IDENTITY) == client._id
         assert len(client._id) == 32
         assert client.socket.getsockopt(zmq.LINGER) == 0
@@ -182,11 +191,14 @@ def test_a_full_queue_times_out():
 
 def test_the_blocking_client_loads_no_event_loop():
     code = "import sys, circus.client; print([m for m in ('asyncio', 'tornado') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "[]\n"
 
 
-# -- the light client -------------------------------------------------------------------------------------------
+# -- the light client
+# -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -267,7 +279,8 @@ def test_endpoints_only_zeromq_knows_go_through_it(daemon):
     client.stop()
 
 
-# -- asyncio ----------------------------------------------------------------------------------------------------
+# -- asyncio
+# ----------------------------------------------------------------------------------------------------
 
 
 def with_async_client(daemon, scenario, timeout=10.0):

@@ -63,7 +63,9 @@ def test_resize_of_an_old_watcher_that_gives_no_future(run: Any) -> None:
 
     watcher = Watcher()
     arbiter = SimpleNamespace(watchers=[watcher], get_watcher=lambda name: watcher)
-    assert run(arbiter, "incr", **find_command("incr").message("dummy", 2)["properties"]) == {"numprocesses": 3}
+    assert run(arbiter, "incr", **find_command("incr").message("dummy", 2)["properties"]) == {
+        "numprocesses": 3
+    }
     assert run(arbiter, "decr", **find_command("decr").message("dummy")["properties"]) == {"numprocesses": 2}
 
 
@@ -73,8 +75,12 @@ def test_resize_of_an_old_watcher_that_gives_no_future(run: Any) -> None:
 def test_kill_message(props: Any, shown: Any) -> None:
     assert props("kill", "web", signum=None, graceful_timeout=None, waiting=False) == {"name": "web"}
     assert props("kill", "web", "12", signum="9", graceful_timeout="3", waiting=True) == {
-        "name": "web", "pid": "12", "signum": "9", "graceful_timeout": 3.0, "waiting": True,
-    }  # fmt: skip
+        "name": "web",
+        "pid": "12",
+        "signum": "9",
+        "graceful_timeout": 3.0,
+        "waiting": True,
+    }
     assert shown("kill") == "ok"
     for wrong in ((), ("a", "b", "c")):
         with pytest.raises(ArgumentError, match=r"^Invalid number of arguments$"):
@@ -83,27 +89,33 @@ def test_kill_message(props: Any, shown: Any) -> None:
         props("kill", "web", graceful_timeout="soon")
 
 
-@pytest.mark.parametrize(("request_", "call"), [
-    ({}, (None, None, None)),
-    ({"pid": "11"}, ([11], None, None)),
-    ({"pid": 99, "signum": "term"}, ([99], 15, None)),
-    ({"pid": None, "signum": None, "graceful_timeout": None}, (None, None, None)),
-    ({"signum": "SIGRTMIN+2", "graceful_timeout": "1.5"}, (None, 36, 1.5)),
-    ({"graceful_timeout": -1}, (None, None, 0.0)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("request_", "call"),
+    [
+        ({}, (None, None, None)),
+        ({"pid": "11"}, ([11], None, None)),
+        ({"pid": 99, "signum": "term"}, ([99], 15, None)),
+        ({"pid": None, "signum": None, "graceful_timeout": None}, (None, None, None)),
+        ({"signum": "SIGRTMIN+2", "graceful_timeout": "1.5"}, (None, 36, 1.5)),
+        ({"graceful_timeout": -1}, (None, None, 0.0)),
+    ],
+)
 def test_kill(run: Any, arbiter: Any, request_: dict[str, Any], call: tuple[Any, ...]) -> None:
     assert run(arbiter, "kill", name="WEB", **request_) is None
     assert arbiter.watchers[0].calls == [("kill_workers", *call)]
 
 
-@pytest.mark.parametrize(("request_", "text"), [
-    ({"name": "zz"}, "program zz not found"),
-    ({"pid": "xx"}, "'pid' isn't an integer: invalid literal for int() with base 10: 'xx'"),
-    ({"pid": True}, "'pid' isn't an integer: True"),
-    ({"signum": "++"}, "signal invalid"),
-    ({"signum": "NOSIG"}, "signal invalid"),
-    ({"graceful_timeout": "soon"}, "'graceful_timeout' isn't a number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ({"name": "zz"}, "program zz not found"),
+        ({"pid": "xx"}, "'pid' isn't an integer: invalid literal for int() with base 10: 'xx'"),
+        ({"pid": True}, "'pid' isn't an integer: True"),
+        ({"signum": "++"}, "signal invalid"),
+        ({"signum": "NOSIG"}, "signal invalid"),
+        ({"graceful_timeout": "soon"}, "'graceful_timeout' isn't a number"),
+    ],
+)
 def test_kill_refuses(run: Any, arbiter: Any, request_: dict[str, Any], text: str) -> None:
     with pytest.raises(MessageError) as caught:
         run(arbiter, "kill", **{"name": "web", **request_})
@@ -132,11 +144,18 @@ def test_kill_by_the_methods_of_old_watchers(run: Any) -> None:
 
 def test_signal_message(props: Any, shown: Any) -> None:
     assert props("signal", "web", "9", children=False, recursive=False) == {
-        "name": "web", "children": False, "recursive": False, "signum": "9",
-    }  # fmt: skip
+        "name": "web",
+        "children": False,
+        "recursive": False,
+        "signum": "9",
+    }
     assert props("signal", "web", "12", "TERM", children=True) == {
-        "name": "web", "children": True, "recursive": False, "signum": "TERM", "pid": 12,
-    }  # fmt: skip
+        "name": "web",
+        "children": True,
+        "recursive": False,
+        "signum": "TERM",
+        "pid": 12,
+    }
     assert shown("signal") == "ok"
     for wrong in ((), ("web",), ("web", "1", "2", "3")):
         with pytest.raises(ArgumentError, match=r"^Invalid number of arguments$"):
@@ -145,17 +164,20 @@ def test_signal_message(props: Any, shown: Any) -> None:
         props("signal", "web", "x", "9")
 
 
-@pytest.mark.parametrize(("request_", "calls"), [
-    ({"signum": "hup"}, [("signal", 11, 1), ("signal", 12, 1)]),
-    ({"signum": 1, "pid": 12}, [("signal", 12, 1)]),
-    ({"signum": "1", "pid": "12"}, [("signal", 12, 1)]),
-    ({"signum": 1, "pid": 99}, [("signal", 99, 1)]),
-    ({"signum": 1, "children": True}, [("children", 11, 1), ("children", 12, 1)]),
-    ({"signum": 1, "pid": 11, "children": True}, [("children", 11, 1)]),
-    ({"signum": 1, "pid": 11, "childpid": 5}, [("child", 11, 5, 1)]),
-    ({"signum": 1, "pid": 11, "child_pid": "5"}, [("child", 11, 5, 1)]),
-    ({"signum": 1, "pid": 11, "childpid": None}, [("signal", 11, 1)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("request_", "calls"),
+    [
+        ({"signum": "hup"}, [("signal", 11, 1), ("signal", 12, 1)]),
+        ({"signum": 1, "pid": 12}, [("signal", 12, 1)]),
+        ({"signum": "1", "pid": "12"}, [("signal", 12, 1)]),
+        ({"signum": 1, "pid": 99}, [("signal", 99, 1)]),
+        ({"signum": 1, "children": True}, [("children", 11, 1), ("children", 12, 1)]),
+        ({"signum": 1, "pid": 11, "children": True}, [("children", 11, 1)]),
+        ({"signum": 1, "pid": 11, "childpid": 5}, [("child", 11, 5, 1)]),
+        ({"signum": 1, "pid": 11, "child_pid": "5"}, [("child", 11, 5, 1)]),
+        ({"signum": 1, "pid": 11, "childpid": None}, [("signal", 11, 1)]),
+    ],
+)
 def test_signal(run: Any, arbiter: Any, request_: dict[str, Any], calls: list[Any]) -> None:
     assert run(arbiter, "signal", name="web", **request_) is None
     assert arbiter.watchers[0].calls == calls
@@ -197,7 +219,9 @@ def test_recursive_signal_of_an_unknown_or_gone_process(run: Any, arbiter: Any) 
     assert arbiter.watchers[0].calls == [("signal", 11, 9), ("signal", 99, 9)]
 
 
-def test_recursive_signal_goes_on_after_a_refusal(run: Any, arbiter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recursive_signal_goes_on_after_a_refusal(
+    run: Any, arbiter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     procinfo = pytest.importorskip("circus.system.procinfo")
     seen: list[int] = []
 
@@ -218,27 +242,34 @@ def test_recursive_signal_goes_on_after_a_refusal(run: Any, arbiter: Any, monkey
 
 def test_set_message(props: Any, shown: Any) -> None:
     assert props("set", "web", "numprocesses", "3", "warmup_delay", "2", waiting=False) == {
-        "name": "web", "options": {"numprocesses": 3, "warmup_delay": 2.0},
-    }  # fmt: skip
+        "name": "web",
+        "options": {"numprocesses": 3, "warmup_delay": 2.0},
+    }
     assert list(props("set", "web", "CMD", "x", waiting=True)) == ["name", "waiting", "options"]
     assert props("set", "web", "hooks", "before_start:a,after_start:b")["options"] == {
         "hooks": {"before_start": "a", "after_start": "b"}
     }
-    assert props("set", "web", "stop_signal", "TERM", "rlimit_nofile", "3", "stdout_stream.max_bytes", "5") == {
-        "name": "web", "options": {"stop_signal": 15, "rlimit_nofile": 3, "stdout_stream.max_bytes": 5},
-    }  # fmt: skip
+    assert props(
+        "set", "web", "stop_signal", "TERM", "rlimit_nofile", "3", "stdout_stream.max_bytes", "5"
+    ) == {
+        "name": "web",
+        "options": {"stop_signal": 15, "rlimit_nofile": 3, "stdout_stream.max_bytes": 5},
+    }
     assert props("set", "web", "env", "A=1,B=2")["options"] == {"env": {"A": "1", "B": "2"}}
     assert shown("set") == "ok"
 
 
-@pytest.mark.parametrize(("words", "text"), [
-    (("web",), "Invalid number of arguments"),
-    (("web", "a"), "Invalid number of arguments"),
-    (("web", "a", "b", "c"), "List of key/values is invalid"),
-    (("web", "zz", "1"), "unknown key 'zz'"),
-    (("web", "numprocesses", "x"), "numprocesses: invalid literal for int() with base 10: 'x'"),
-    (("web", "stop_signal", "NOSIG"), "stop_signal: signal invalid: NOSIG"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("web",), "Invalid number of arguments"),
+        (("web", "a"), "Invalid number of arguments"),
+        (("web", "a", "b", "c"), "List of key/values is invalid"),
+        (("web", "zz", "1"), "unknown key 'zz'"),
+        (("web", "numprocesses", "x"), "numprocesses: invalid literal for int() with base 10: 'x'"),
+        (("web", "stop_signal", "NOSIG"), "stop_signal: signal invalid: NOSIG"),
+    ],
+)
 def test_set_message_refuses(props: Any, words: tuple[str, ...], text: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         props("set", *words)
@@ -249,19 +280,30 @@ def test_set_message_refuses(props: Any, words: tuple[str, ...], text: str) -> N
 def test_set(run: Any, arbiter: Any) -> None:
     options = {"numprocesses": 3, "hooks": {"before_start": "a.b", "after_stop": "c.d,true"}, "cmd": "x"}
     assert run(arbiter, "set", name="WEB", options=options) is None
-    assert arbiter.watchers[0].calls == [("set_options", {
-        "numprocesses": 3, "hooks.before_start": "a.b", "hooks.after_stop": "c.d,true", "cmd": "x",
-    })]  # fmt: skip
+    assert arbiter.watchers[0].calls == [
+        (
+            "set_options",
+            {
+                "numprocesses": 3,
+                "hooks.before_start": "a.b",
+                "hooks.after_stop": "c.d,true",
+                "cmd": "x",
+            },
+        )
+    ]
 
 
-@pytest.mark.parametrize(("request_", "text"), [
-    ({}, "message invalid 'options' is missing"),
-    ({"options": []}, "'options' property should be an object"),
-    ({"options": None}, "'options' property should be an object"),
-    ({"options": {"cmd": "x", "zz": 1}}, "unknown key 'zz'"),
-    ({"options": {"shell": "yes"}}, "'shell' isn't a valid boolean"),
-    ({"options": {"cmd": "x"}, "name": "zz"}, "program zz not found"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ({}, "message invalid 'options' is missing"),
+        ({"options": []}, "'options' property should be an object"),
+        ({"options": None}, "'options' property should be an object"),
+        ({"options": {"cmd": "x", "zz": 1}}, "unknown key 'zz'"),
+        ({"options": {"shell": "yes"}}, "'shell' isn't a valid boolean"),
+        ({"options": {"cmd": "x"}, "name": "zz"}, "program zz not found"),
+    ],
+)
 def test_set_refuses_before_anything_is_applied(
     run: Any, arbiter: Any, request_: dict[str, Any], text: str
 ) -> None:

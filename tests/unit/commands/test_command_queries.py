@@ -13,15 +13,35 @@ from circus.commands import find_command
 from circus.exc import ArgumentError, MessageError
 
 INFO = {
-    "mem_info1": "1.78M", "mem_info2": "2.85M", "cpu": 0.0, "mem": 0.007, "ctime": "0:00.0", "pid": 12,
-    "username": "root", "nice": 0, "create_time": 1.0, "age": 2.0, "cmdline": "sleep", "children": [],
-}  # fmt: skip
+    "mem_info1": "1.78M",
+    "mem_info2": "2.85M",
+    "cpu": 0.0,
+    "mem": 0.007,
+    "ctime": "0:00.0",
+    "pid": 12,
+    "username": "root",
+    "nice": 0,
+    "create_time": 1.0,
+    "age": 2.0,
+    "cmdline": "sleep",
+    "children": [],
+}
 KID = {**INFO, "pid": 13, "cmdline": "kid"}
 LINE = "12  sleep root 0 1.78M 2.85M 0.0 0.007 0:00.0"
 
 
 def test_error_replies_are_shown_alike(shown: Any) -> None:
-    for name in ("list", "listsockets", "numprocesses", "numwatchers", "options", "get", "stats", "dstats", "ipython"):
+    for name in (
+        "list",
+        "listsockets",
+        "numprocesses",
+        "numwatchers",
+        "options",
+        "get",
+        "stats",
+        "dstats",
+        "ipython",
+    ):
         assert shown(name, status="error", reason="q") == "error: q"
 
 
@@ -106,7 +126,14 @@ def test_options(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
     assert props("options", "web", "more") == {"name": "web"}
     with pytest.raises(ArgumentError, match=r"^number of arguments invalid$"):
         props("options")
-    options = {"b": None, "a": "x", "env": {"B": "1", "A": "2"}, "conf": {"filename": "x"}, "f": False, "g": 2.0}
+    options = {
+        "b": None,
+        "a": "x",
+        "env": {"B": "1", "A": "2"},
+        "conf": {"filename": "x"},
+        "f": False,
+        "g": 2.0,
+    }
     assert shown("options", options=options) == (
         "b: \na: x\nenv: A=2,B=1\nconf: {'filename': 'x'}\nf: False\ng: 2.0"
     )
@@ -116,7 +143,9 @@ def test_get(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
     assert run(arbiter, "get", name="web", keys=["cmd", "numprocesses"]) == {
         "options": {"cmd": "serve", "numprocesses": 1}
     }
-    assert run(arbiter, "get", name="web", keys=["flapping.attempts"]) == {"options": {"flapping.attempts": "2"}}
+    assert run(arbiter, "get", name="web", keys=["flapping.attempts"]) == {
+        "options": {"flapping.attempts": "2"}
+    }
     assert run(arbiter, "get", name="web", keys="cmd") == {"options": {"cmd": "serve"}}
     assert props("get", "web", "cmd", "env") == {"name": "web", "keys": ["cmd", "env"]}
     assert shown("get", options={"cmd": "sleep", "numprocesses": 1}) == "cmd: sleep\nnumprocesses: 1"
@@ -124,14 +153,17 @@ def test_get(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
         props("get", "web")
 
 
-@pytest.mark.parametrize(("keys", "text"), [
-    (["zz"], "'zz' option not found"),
-    (["cmd", 5], "5 option not found"),
-    ([["cmd"]], "['cmd'] option not found"),
-    (["__class__"], "'__class__' option not found"),
-    (5, "'keys' isn't a list"),
-    (None, "'keys' isn't a list"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        (["zz"], "'zz' option not found"),
+        (["cmd", 5], "5 option not found"),
+        ([["cmd"]], "['cmd'] option not found"),
+        (["__class__"], "'__class__' option not found"),
+        (5, "'keys' isn't a list"),
+        (None, "'keys' isn't a list"),
+    ],
+)
 def test_get_of_what_is_no_option(run: Any, arbiter: Any, keys: Any, text: str) -> None:
     with pytest.raises(MessageError) as caught:
         run(arbiter, "get", name="web", keys=keys)
@@ -141,12 +173,21 @@ def test_get_of_what_is_no_option(run: Any, arbiter: Any, keys: Any, text: str) 
 def test_globaloptions(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
     everything = run(arbiter, "globaloptions")["options"]
     assert list(everything) == [
-        "endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "multicast_endpoint",
-    ]  # fmt: skip
+        "endpoint",
+        "stats_endpoint",
+        "pubsub_endpoint",
+        "check_delay",
+        "multicast_endpoint",
+    ]
     assert run(arbiter, "globaloptions", option="check_delay") == {"options": {"check_delay": 1.0}}
     assert props("globaloptions", "a", "b") == {"option": "a"}
-    assert shown("globaloptions", options={"endpoint": "x", "b": None, "d": 1.0}) == "endpoint: x\nb: \nd: 1.0"
-    assert shown("globaloptions", status="error", reason="'zz' not an existing option") == "'zz' not an existing option"
+    assert (
+        shown("globaloptions", options={"endpoint": "x", "b": None, "d": 1.0}) == "endpoint: x\nb: \nd: 1.0"
+    )
+    assert (
+        shown("globaloptions", status="error", reason="'zz' not an existing option")
+        == "'zz' not an existing option"
+    )
     for option, text in (("zz", "'zz'"), (None, "None"), (["x"], "['x']"), ("watchers", "'watchers'")):
         with pytest.raises(MessageError) as caught:
             run(arbiter, "globaloptions", option=option)
@@ -158,11 +199,14 @@ def test_globaloptions(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
 
 def test_listsockets(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
     def sock(fd: int, **facts: Any) -> Any:
-        return SimpleNamespace(fileno=lambda: fd, backlog=2048, **{"host": None, "port": None, "path": None, **facts})
+        return SimpleNamespace(
+            fileno=lambda: fd, backlog=2048, **{"host": None, "port": None, "path": None, **facts}
+        )
 
     arbiter.sockets = {
-        "ux": sock(8, name="ux", path="/p/ux.sock"), "http": sock(7, name="http", host="127.0.0.1", port=80),
-    }  # fmt: skip
+        "ux": sock(8, name="ux", path="/p/ux.sock"),
+        "http": sock(7, name="http", host="127.0.0.1", port=80),
+    }
     found = run(arbiter, "listsockets")["sockets"]
     assert found == [
         {"fd": 7, "name": "http", "backlog": 2048, "host": "127.0.0.1", "port": 80},
@@ -183,8 +227,12 @@ def test_listsockets_with_real_sockets(run: Any, arbiter: Any) -> None:
         (found,) = run(arbiter, "listsockets")["sockets"]
         assert isinstance(sock, socket.socket)
         assert found == {
-            "fd": sock.fileno(), "name": "x", "backlog": 2048, "host": "127.0.0.1", "port": sock.getsockname()[1],
-        }  # fmt: skip
+            "fd": sock.fileno(),
+            "name": "x",
+            "backlog": 2048,
+            "host": "127.0.0.1",
+            "port": sock.getsockname()[1],
+        }
 
 
 # -- stats --------------------------------------------------------------------------------------------

@@ -18,24 +18,27 @@ def names(watchers: list[Any]) -> list[str]:
 # -- which watchers -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("method", "pattern", "expected"), [
-    ("simple", "WEB", ["web"]),
-    ("simple", "one two", ["One Two"]),
-    ("simple", "one_two", ["One Two"]),
-    ("glob", "WEB", ["web"]),
-    ("glob", "*", ["web", "Api", "One Two"]),
-    ("glob", "a*", ["Api"]),
-    ("glob", "[!w]*", ["Api", "One Two"]),
-    ("glob", "w?b", ["web"]),
-    ("glob", "one_two", ["One Two"]),
-    ("glob", "one_*", ["One Two"]),
-    ("regex", "w", ["web"]),
-    ("regex", "z*", ["web", "Api", "One Two"]),
-    ("regex", "API$", ["Api"]),
-    ("regex", r"\w+\s\w+", ["One Two"]),
-    ("regex", r"\D+$", ["web", "Api", "One Two"]),
-    ("regex", r"one_\w+", ["One Two"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "pattern", "expected"),
+    [
+        ("simple", "WEB", ["web"]),
+        ("simple", "one two", ["One Two"]),
+        ("simple", "one_two", ["One Two"]),
+        ("glob", "WEB", ["web"]),
+        ("glob", "*", ["web", "Api", "One Two"]),
+        ("glob", "a*", ["Api"]),
+        ("glob", "[!w]*", ["Api", "One Two"]),
+        ("glob", "w?b", ["web"]),
+        ("glob", "one_two", ["One Two"]),
+        ("glob", "one_*", ["One Two"]),
+        ("regex", "w", ["web"]),
+        ("regex", "z*", ["web", "Api", "One Two"]),
+        ("regex", "API$", ["Api"]),
+        ("regex", r"\w+\s\w+", ["One Two"]),
+        ("regex", r"\D+$", ["web", "Api", "One Two"]),
+        ("regex", r"one_\w+", ["One Two"]),
+    ],
+)
 def test_matches(arbiter: Any, method: str, pattern: str, expected: list[str]) -> None:
     assert names(find_watchers(arbiter, pattern, method)) == expected
 
@@ -73,7 +76,11 @@ def test_bad_regex_and_unknown_method(arbiter: Any) -> None:
 @pytest.mark.parametrize("name", ["start", "stop", "restart"])
 def test_messages(props: Any, shown: Any, name: str) -> None:
     assert props(name, waiting=False, match=r"glob") == {"waiting": False, "match": "glob"}
-    assert props(name, "web", waiting=True, match=r"regex") == {"name": "web", "waiting": True, "match": "regex"}
+    assert props(name, "web", waiting=True, match=r"regex") == {
+        "name": "web",
+        "waiting": True,
+        "match": "regex",
+    }
     assert match_options[0] in find_command(name).options
     assert shown(name) == "ok"
     assert shown(name, info={"started": [1]}) == "ok"
@@ -145,8 +152,11 @@ def test_reload(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
     assert arbiter.calls == [("reload", True, True)]
     assert props("reload") == {"graceful": True, "waiting": False, "sequential": False}
     assert props("reload", "web", terminate=True, waiting=True, sequential=True) == {
-        "name": "web", "graceful": False, "waiting": True, "sequential": True,
-    }  # fmt: skip
+        "name": "web",
+        "graceful": False,
+        "waiting": True,
+        "sequential": True,
+    }
     assert shown("reload") == "ok"
     with pytest.raises(ArgumentError, match=r"^invalid number of arguments$"):
         props("reload", "a", "b")
@@ -217,20 +227,40 @@ def test_add(run: Any, arbiter: Any) -> None:
 
 def test_add_with_options(run: Any, arbiter: Any) -> None:
     options = {
-        "numprocesses": 2, "rlimit_nofile": 100, "rlimit_core": None, "rlimit_as": "", "env": {"A": "1"},
-        "hooks": {"before_start": "a.b,true"}, "hooks.after_start": "c.d", "stdout_stream.filename": "x.log",
-        "stdout_stream": {"class": "FileStream"}, "use_sockets": True, "priority": 3, "autostart": False,
-        "cmd": "other", "args": "x",
-    }  # fmt: skip
+        "numprocesses": 2,
+        "rlimit_nofile": 100,
+        "rlimit_core": None,
+        "rlimit_as": "",
+        "env": {"A": "1"},
+        "hooks": {"before_start": "a.b,true"},
+        "hooks.after_start": "c.d",
+        "stdout_stream.filename": "x.log",
+        "stdout_stream": {"class": "FileStream"},
+        "use_sockets": True,
+        "priority": 3,
+        "autostart": False,
+        "cmd": "other",
+        "args": "x",
+    }
     run(arbiter, "add", name="new", cmd="serve", args=["--port", 80], options=options)
-    assert arbiter.calls == [(
-        "add", "new", "serve", {
-            "args": ["--port", "80"], "numprocesses": 2, "rlimits": {"nofile": 100, "core": -1, "as": -1},
-            "env": {"A": "1"}, "hooks": {"before_start": "a.b,true", "after_start": "c.d"},
-            "stdout_stream": {"class": "FileStream", "filename": "x.log"}, "use_sockets": True, "priority": 3,
-            "autostart": False,
-        },
-    )]  # fmt: skip
+    assert arbiter.calls == [
+        (
+            "add",
+            "new",
+            "serve",
+            {
+                "args": ["--port", "80"],
+                "numprocesses": 2,
+                "rlimits": {"nofile": 100, "core": -1, "as": -1},
+                "env": {"A": "1"},
+                "hooks": {"before_start": "a.b,true", "after_start": "c.d"},
+                "stdout_stream": {"class": "FileStream", "filename": "x.log"},
+                "use_sockets": True,
+                "priority": 3,
+                "autostart": False,
+            },
+        )
+    ]
 
 
 def test_add_takes_args_of_the_options_when_there_are_no_others(run: Any, arbiter: Any) -> None:
@@ -238,19 +268,22 @@ def test_add_takes_args_of_the_options_when_there_are_no_others(run: Any, arbite
     assert arbiter.calls[0][3] == {"args": "x y"}
 
 
-@pytest.mark.parametrize(("request_", "text"), [
-    ({"cmd": "x"}, "message invalid 'name' is missing"),
-    ({"name": "x"}, "message invalid 'cmd' is missing"),
-    ({"name": "", "cmd": "x"}, "command name shouldn't be empty"),
-    ({"name": " ", "cmd": "x"}, "command name shouldn't be empty"),
-    ({"name": 5, "cmd": "x"}, "'name' isn't a string"),
-    ({"name": "x", "cmd": ["x"]}, "'cmd' isn't a string"),
-    ({"name": "x", "cmd": "x", "options": []}, "'options' property should be an object"),
-    ({"name": "x", "cmd": "x", "options": "x"}, "'options' property should be an object"),
-    ({"name": "x", "cmd": "x", "options": {"zz": 1}}, "unknown key 'zz'"),
-    ({"name": "x", "cmd": "x", "options": {"numprocesses": "1"}}, "'numprocesses' isn't an integer"),
-    ({"name": "x", "cmd": "x", "args": {}}, "'args' isn't a string"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ({"cmd": "x"}, "message invalid 'name' is missing"),
+        ({"name": "x"}, "message invalid 'cmd' is missing"),
+        ({"name": "", "cmd": "x"}, "command name shouldn't be empty"),
+        ({"name": " ", "cmd": "x"}, "command name shouldn't be empty"),
+        ({"name": 5, "cmd": "x"}, "'name' isn't a string"),
+        ({"name": "x", "cmd": ["x"]}, "'cmd' isn't a string"),
+        ({"name": "x", "cmd": "x", "options": []}, "'options' property should be an object"),
+        ({"name": "x", "cmd": "x", "options": "x"}, "'options' property should be an object"),
+        ({"name": "x", "cmd": "x", "options": {"zz": 1}}, "unknown key 'zz'"),
+        ({"name": "x", "cmd": "x", "options": {"numprocesses": "1"}}, "'numprocesses' isn't an integer"),
+        ({"name": "x", "cmd": "x", "args": {}}, "'args' isn't a string"),
+    ],
+)
 def test_add_refuses(run: Any, arbiter: Any, request_: dict[str, Any], text: str) -> None:
     with pytest.raises(MessageError) as caught:
         run(arbiter, "add", **request_)

@@ -34,7 +34,8 @@ def refusal(reason: str, errno: int = 3, **more: Any) -> dict[str, Any]:
 class FakeDaemon:
     """Usable as a context manager; while it is entered it answers.
 
-    :param replies: command -> fields of the reply, a list of them (all sent), a callable, raw bytes, or ``SILENT``.
+    :param replies: command -> fields of the reply, a list of them (all sent), a callable, raw bytes, or
+        ``SILENT``.
     :param endpoint: where to listen.
     """
 

@@ -41,7 +41,7 @@ def report(*args):
 
 def test_constants():
     assert USAGE == "circusctl [options] command [args]"
-    assert VERSION == f"circusctl {__version__}"
+    assert f"circusctl {__version__}" == VERSION
 
 
 def test_defaults():
@@ -55,8 +55,15 @@ def test_defaults():
 
 
 def test_global_options():
-    parsed = parse("--endpoint", "tcp://h:1", "--ssh=me@h", "--ssh_keyfile", "k", "--timeout", "9", "--json", "list")
-    assert (parsed["endpoint"], parsed["ssh"], parsed["ssh_keyfile"], parsed["timeout"]) == ("tcp://h:1", "me@h", "k", 9)
+    parsed = parse(
+        "--endpoint", "tcp://h:1", "--ssh=me@h", "--ssh_keyfile", "k", "--timeout", "9", "--json", "list"
+    )
+    assert (parsed["endpoint"], parsed["ssh"], parsed["ssh_keyfile"], parsed["timeout"]) == (
+        "tcp://h:1",
+        "me@h",
+        "k",
+        9,
+    )
     assert parsed["json"]
     assert parsed["args"].command == "list"
     assert parsed["args"].endpoint == "tcp://h:1"
@@ -80,9 +87,18 @@ def test_a_name_that_is_whole_beats_what_it_begins():
         (("incr", "--waiting", "web", "2"), ("incr", ["web", "2"], {"waiting": True})),
         (("incr", "web", "--waiting", "2"), ("incr", ["web", "2"], {"waiting": True})),
         (("incr", "web", "2", "--wait"), ("incr", ["web", "2"], {"waiting": True})),
-        (("kill", "web", "12", "--signum", "9"), ("kill", ["web", "12"], {"waiting": False, "signum": "9", "graceful_timeout": None})),  # fmt: skip
-        (("start", "--match=simple", "--", "-web"), ("start", ["-web"], {"waiting": False, "match": "simple"})),
-        (("add", "x", "--", "sleep", "-x", "--start", "--"), ("add", ["x", "sleep", "-x", "--start", "--"], {"start": False})),  # fmt: skip
+        (
+            ("kill", "web", "12", "--signum", "9"),
+            ("kill", ["web", "12"], {"waiting": False, "signum": "9", "graceful_timeout": None}),
+        ),  # fmt: skip
+        (
+            ("start", "--match=simple", "--", "-web"),
+            ("start", ["-web"], {"waiting": False, "match": "simple"}),
+        ),
+        (
+            ("add", "x", "--", "sleep", "-x", "--start", "--"),
+            ("add", ["x", "sleep", "-x", "--start", "--"], {"start": False}),
+        ),  # fmt: skip
         (("list", ""), ("list", [""], {})),
         (("list", "-"), ("list", ["-"], {})),
         (("add", "x", "sh -c 'a -b'"), ("add", ["x", "sh -c 'a -b'"], {"start": False})),
@@ -110,7 +126,10 @@ def test_commands_with_their_arguments(args, expected):
         (("--endpoint", "--json", "list"), "argument --endpoint: expected one argument"),
         (("--s", "x"), "ambiguous option: --s could match --ssh, --ssh_keyfile"),
         (("--json=1", "list"), "argument --json: ignored explicit argument '1'"),
-        (("--completion", "csh"), "argument --completion: invalid choice: 'csh' (choose from 'bash', 'zsh', 'fish')"),
+        (
+            ("--completion", "csh"),
+            "argument --completion: invalid choice: 'csh' (choose from 'bash', 'zsh', 'fish')",
+        ),
     ],
 )
 def test_what_makes_no_sense(args, text):
@@ -168,7 +187,7 @@ class Third:
 
     name = "third"
     short = "Do a third thing"
-    options = [("f", "force", False, "100% force"), ("", "level", "1", "how much")]  # noqa: RUF012
+    options = [("f", "force", False, "100% force"), ("", "level", "1", "how much")]
 
 
 def test_commands_of_others():
@@ -214,8 +233,14 @@ def test_options_first_are_read_as_argparse_does(name, words, data):
     options = []
     for _, long, default, _ in COMMANDS[name].options:
         if data.draw(st.booleans()):
-            options += [f"--{long}"] if isinstance(default, bool) else data.draw(
-                st.sampled_from([[f"--{long}", "v"], [f"--{long}=v"], [f"--{long}=-v"], [f"--{long}", "-3"]])
+            options += (
+                [f"--{long}"]
+                if isinstance(default, bool)
+                else data.draw(
+                    st.sampled_from(
+                        [[f"--{long}", "v"], [f"--{long}=v"], [f"--{long}=-v"], [f"--{long}", "-3"]]
+                    )
+                )
             )
     command, positional, opts = spoken(name, *options, *words)
     assert (positional, opts) == argparse_says(name, [*options, *words])

@@ -49,11 +49,13 @@ class Play:
         self.signals: list[tuple[int, int]] = []
         self.streams: list[bool] = []
         self.next_pid = 1000
-        self.broken = ""
+        self.broken, self.passing = "", False
         self.dies_of = {15, 9}
         self.logged: list[str] = []
         self.pending: list[steps.Spawn] = []
         self.lazy = False
+        #: Workers that have ended and left others behind.
+        self.trees: set[int] = set()
 
     def feed(self, fact: steps.Fact) -> None:
         todo = [fact]
@@ -79,6 +81,9 @@ class Play:
                 self.events.append("kill")
             case steps.Signal(sid, signum):
                 self.signals.append((sid, signum))
+                if signum == 9 and step.tree and sid in self.trees:
+                    self.trees.discard(sid)
+                    return [steps.TreeGone(sid)]
                 if signum in self.dies_of and sid in self.living:
                     del self.living[sid]
                     return [steps.Exited(sid, -signum)]
@@ -97,7 +102,7 @@ class Play:
 
     def _spawn(self, step: steps.Spawn) -> steps.Fact:
         if self.broken:
-            return steps.SpawnFailed(step.sid, self.broken)
+            return steps.SpawnFailed(step.sid, self.broken, self.passing)
         self.next_pid += 1
         self.living[step.sid] = self.next_pid
         return steps.Started(step.sid, self.next_pid, self.now)
@@ -116,10 +121,17 @@ class Play:
             self.feed(steps.Woke(due[0][1]))
         self.now = end
 
-    def die(self, sid: int | None = None, code: int = 1) -> None:
+    def die(self, sid: int | None = None, code: int | None = 1, leftovers: bool = False) -> None:
         sid = min(self.living) if sid is None else sid
         del self.living[sid]
-        self.feed(steps.Exited(sid, code))
+        if leftovers:
+            self.trees.add(sid)
+        self.feed(steps.Exited(sid, code, leftovers))
+
+    def end_tree(self, sid: int) -> None:
+        """What that worker left behind ends by itself."""
+        self.trees.discard(sid)
+        self.feed(steps.TreeGone(sid))
 
     def answer(self, go: bool = True) -> str:
         call = self.asked.pop(0)
@@ -223,19 +235,57 @@ def test_hurry_cuts_the_grace_short() -> None:
     assert play.settled == {"stop": None}
 
 
+def test_hurry_does_not_wait_for_hooks() -> None:
+    play = started(hooks={"before_stop": None, "before_reap": None, "after_stop": None})
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    assert play.signals == []
+    play.feed(steps.Hurried())
+    assert play.events == ["kill", "kill", "reap", "stop"]
+    assert play.settled == {"stop": None}
+
+
+def test_hurry_of_a_running_watcher_leaves_its_hooks_alone() -> None:
+    play = started(hooks={"before_stop": None})
+    play.feed(steps.Hurried())
+    play.want(Wish.STOP)
+    assert play.answer() == "before_stop"
+
+
 def test_a_tree_that_lingers_is_waited_for_and_killed_at_last() -> None:
     play = started(graceful_timeout=5)
     play.dies_of = set()
     play.want(Wish.STOP)
     sid = next(iter(play.living))
-    play.living.clear()
-    play.feed(steps.Exited(sid, -15, leftovers=True))
+    play.die(code=-15, leftovers=True)
     assert play.events == ["kill", "reap"]
     assert play.machine.status == "stopping"
     play.advance(5.1)
     assert play.signals[-1] == (sid, 9)
-    play.feed(steps.TreeGone(sid))
     assert play.events == ["kill", "reap", "kill", "stop"]
+
+
+def test_a_tree_that_ends_while_reap_hooks_think_is_not_waited_for_again() -> None:
+    play = started(hooks={"after_reap": None})
+    play.dies_of = set()
+    play.want(Wish.STOP)
+    sid = next(iter(play.living))
+    play.die(code=-15, leftovers=True)
+    play.end_tree(sid)
+    play.answer()
+    assert play.machine.status == "stopped"
+
+
+def test_grace_that_ends_while_reap_hooks_think_still_ends_what_was_left_behind() -> None:
+    play = started(hooks={"after_reap": None}, graceful_timeout=5)
+    play.dies_of = set()
+    play.want(Wish.STOP)
+    sid = next(iter(play.living))
+    play.die(code=-15, leftovers=True)
+    play.advance(6)
+    play.answer()
+    assert play.signals[-1] == (sid, 9)
+    assert play.machine.status == "stopped"
 
 
 # -- warm-up, numbers -----------------------------------------------------------------------------------------------
@@ -366,6 +416,16 @@ def test_kill_of_an_unknown_pid_is_done_at_once() -> None:
     assert (play.settled, play.events) == ({"kill": None}, [])
 
 
+def test_kill_of_a_worker_whose_after_spawn_thinks_comes_after_the_answer() -> None:
+    play = Play(hooks={"after_spawn": None})
+    play.want(Wish.START)
+    play.want(Wish.KILL)
+    assert play.signals == []
+    play.answer()
+    assert play.events[:3] == ["spawn", "kill", "reap"]
+    assert "kill" in play.settled
+
+
 # -- failing to start -------------------------------------------------------------------------------------------------
 
 
@@ -378,6 +438,19 @@ def test_after_max_retry_failures_the_watcher_gives_up() -> None:
     assert isinstance(play.settled["start"], SpawnError)
     assert sum("error in 'web'" in line for line in play.logged) == 3
     assert play.machine.status == "stopped"
+
+
+def test_a_shortage_of_the_machine_is_no_reason_to_give_up() -> None:
+    play = Play(max_retry=2)
+    play.broken, play.passing = "[Errno 24] Too many open files", True
+    play.want(Wish.START)
+    play.advance(120)
+    assert play.machine.status == "starting"
+    assert len(play.logged) < 20, "it must not be tried too often either"
+    play.broken = ""
+    play.advance(31)
+    assert play.machine.status == "active"
+    assert play.settled["start"]["started"]
 
 
 def test_with_max_retry_minus_one_it_tries_for_ever_but_slowly() -> None:
@@ -444,6 +517,37 @@ def test_stop_during_restart_drops_the_second_half() -> None:
     assert play.machine.status == "stopped"
     assert isinstance(play.settled["restart"], Superseded)
     assert play.settled["stop"] is None
+
+
+def test_a_reload_replaces_the_second_half_of_a_restart() -> None:
+    play = started()
+    play.dies_of = set()
+    play.want(Wish.RESTART)
+    play.want(Wish.RELOAD)
+    play.die()
+    assert isinstance(play.settled["restart"], Superseded)
+    assert play.events == ["kill", "reap", "stop", "spawn", "start", "reload"]
+
+
+def test_a_stop_drops_what_was_to_follow_the_stop_under_way() -> None:
+    play = started()
+    play.dies_of = set()
+    play.want(Wish.RESTART)
+    play.want(Wish.RELOAD)
+    play.want(Wish.STOP)
+    play.die()
+    assert play.machine.status == "stopped"
+    assert isinstance(play.settled["reload"], Superseded)
+    assert play.settled["stop"] is None
+
+
+def test_a_stop_while_after_stop_of_a_restart_thinks_closes_the_streams() -> None:
+    play = started(hooks={"after_stop": None})
+    play.want(Wish.RESTART)
+    play.want(Wish.STOP)
+    play.answer()
+    assert play.machine.status == "stopped"
+    assert play.streams == [True, False]
 
 
 # -- reload -----------------------------------------------------------------------------------------------------------

@@ -57,18 +57,27 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(data=st.data(), code=st.sampled_from([0, 1, -9, None]), leftovers=st.booleans())
     def die(self, data: st.DataObject, code: int | None, leftovers: bool) -> None:
         sid = data.draw(st.sampled_from(sorted(self.play.living)))
-        del self.play.living[sid]
         # The shell looks for leftovers only where Circus itself asked for the end.
-        self.play.feed(steps.Exited(sid, code, leftovers and bool(self.play.machine.slots[sid].ending)))
+        self.play.die(sid, code, leftovers and bool(self.play.machine.slots[sid].ending))
+
+    @precondition(lambda self: self.play.trees)
+    @rule(data=st.data())
+    def end_tree(self, data: st.DataObject) -> None:
+        self.play.end_tree(data.draw(st.sampled_from(sorted(self.play.trees))))
+
+    @rule()
+    def hurry(self) -> None:
+        self.play.feed(steps.Hurried())
 
     @precondition(lambda self: self.play.asked)
     @rule(go=st.booleans())
     def answer(self, go: bool) -> None:
         self.play.answer(go)
 
-    @rule(stubborn=st.booleans(), broken=st.booleans(), lazy=st.booleans())
-    def change_world(self, stubborn: bool, broken: bool, lazy: bool) -> None:
+    @rule(stubborn=st.booleans(), broken=st.booleans(), passing=st.booleans(), lazy=st.booleans())
+    def change_world(self, stubborn: bool, broken: bool, passing: bool, lazy: bool) -> None:
         self.play.dies_of = {9} if stubborn else {15, 9}
+        self.play.passing = passing
         self.play.broken = "broken" if broken else ""
         if not lazy:
             self._spawn_pending()
@@ -100,9 +109,6 @@ class AnyOrder(RuleBasedStateMachine):
             elif set(range(1, self.tickets + 1)) <= set(play.settled) and play.machine.status == "stopped":
                 break
             else:
-                for sid, slot in list(play.machine.slots.items()):
-                    if slot.phase is steps.Phase.LINGERING:
-                        play.feed(steps.TreeGone(sid))
                 play.advance(1.0)
         assert play.machine.status == "stopped"
         assert play.living == {}

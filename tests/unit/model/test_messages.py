@@ -81,14 +81,30 @@ def test_empty_command(payload: bytes) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        b"{", b"nope", b"[]", b"123", b'"x"', b"null", b"true", b"{} {}", b'{"command": "list"} x', b"\xff\xfe",
-        b'\xef\xbb\xbf{"command": "list"}', b"\x00", b'{"command": "list", "id": NaN}', b'{"a": Infinity}',
-        b'{"a": -Infinity}', b'{"command": "l\x01st"}', b"[" * 100_000, b'{"a":' * 100_000,
-        b'{"command": "list", "id": ' + b"9" * 5000 + b"}", '{"command": "list"}'.encode("utf-16"),
+        b"{",
+        b"nope",
+        b"[]",
+        b"123",
+        b'"x"',
+        b"null",
+        b"true",
+        b"{} {}",
+        b'{"command": "list"} x',
+        b"\xff\xfe",
+        b'\xef\xbb\xbf{"command": "list"}',
+        b"\x00",
+        b'{"command": "list", "id": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": -Infinity}',
+        b'{"command": "l\x01st"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"command": "list", "id": ' + b"9" * 5000 + b"}",
+        '{"command": "list"}'.encode("utf-16"),
         b'{"command": "\xed\xa0\x80"}',
     ],
     ids=range(21),
-)  # fmt: skip
+)
 def test_json_invalid(payload: bytes) -> None:
     bad = refused(payload)
     assert (bad.errno, bad.reason, bad.id) == (1, "json invalid", None)
@@ -171,8 +187,12 @@ def test_ok_envelope_and_what_may_replace_parts_of_it() -> None:
 
 def test_error_envelope_has_exactly_these_keys() -> None:
     assert error() | {"time": 0} == {
-        "status": "error", "reason": "unknown", "tb": None, "time": 0, "errno": 0,
-    }  # fmt: skip
+        "status": "error",
+        "reason": "unknown",
+        "tb": None,
+        "time": 0,
+        "errno": 0,
+    }
     assert error("r", "t", 5)["tb"] == "t"
 
 
@@ -195,9 +215,18 @@ def test_encoding_never_fails() -> None:
             raise TypeError("rude")
 
     reply = {
-        "nan": math.nan, "inf": [math.inf, -math.inf, 1.5], "bytes": b"a\xff", "set": {1}, "object": object,
-        (1, 2): "tuple key", None: "none", 5: "int", "endless": endless, "big": 10**5000, "rude": Rude,
-    }  # fmt: skip
+        "nan": math.nan,
+        "inf": [math.inf, -math.inf, 1.5],
+        "bytes": b"a\xff",
+        "set": {1},
+        "object": object,
+        (1, 2): "tuple key",
+        None: "none",
+        5: "int",
+        "endless": endless,
+        "big": 10**5000,
+        "rude": Rude,
+    }
     found = json.loads(encode(reply))
     assert found["nan"] is None
     assert found["inf"] == [None, None, 1.5]

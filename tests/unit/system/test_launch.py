@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 from harness.waiting import eventually
 
 from circus.system import childexec, launch
@@ -54,7 +56,7 @@ class Children:
 
     def end(self) -> None:
         for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)  # with what a script of it started
             os.waitpid(pid, 0)
 
 
@@ -271,6 +273,22 @@ class TestDescriptors:
             launch.unregister_inheritable(managed)
             os.close(leaked)
             os.close(managed)
+
+    def test_zeromq_and_asyncio_leave_nothing_inheritable(self) -> None:
+        """What ``sealed`` relies on in circusd, where both are at work when most workers start."""
+        before = launch.inheritable_fds()
+        loop, context = asyncio.new_event_loop(), zmq.Context()
+        router = context.socket(zmq.ROUTER)
+        router.bind("tcp://127.0.0.1:*")
+        dealer = context.socket(zmq.DEALER)
+        dealer.connect(router.last_endpoint)
+        dealer.send(b"x")
+        try:
+            assert router.recv_multipart()[1] == b"x"
+            assert launch.inheritable_fds() == before
+        finally:
+            context.destroy(0)
+            loop.close()
 
     def test_standard_error_into_standard_output(self, children: Children) -> None:
         ours, theirs = os.pipe()

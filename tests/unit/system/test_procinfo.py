@@ -1,4 +1,4 @@
-"""Trees, identity and figures of processes, against real ones; and objects that only look like a psutil process."""
+"""Trees, identity and figures of real processes, and of objects that only look like one of psutil."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from circus.system.procinfo import (
 
 CHILDREN = Path(__file__).resolve().parents[2] / "children"
 KEYS = {
-    "mem_info1", "mem_info2", "cpu", "mem", "ctime", "pid", "username", "nice", "create_time", "age", "cmdline",
-    "children",
+    "mem_info1", "mem_info2", "cpu", "mem", "ctime", "pid", "username", "nice", "create_time", "age",
+    "cmdline", "children",
 }  # fmt: skip
 
 
@@ -70,11 +70,11 @@ class Started:
 
 
 def is_ours(pid: int) -> bool:
+    """Whether a process is our child; one that has ended is collected and no longer is."""
     try:
-        os.waitpid(pid, os.WNOHANG)
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
     except ChildProcessError:
         return False
-    return True
 
 
 @pytest.fixture
@@ -384,8 +384,8 @@ class TestGetInfo:
         info = get_info(old, with_childs=True)
         assert info.pop("age") > 0
         assert info == {
-            "mem_info1": "2.00K", "mem_info2": "100B", "cpu": 5.0, "mem": 1.235, "ctime": "180:00.05", "pid": 7,
-            "username": "me", "nice": 3, "create_time": 100.0, "cmdline": "python3", "children": [],
+            "mem_info1": "2.00K", "mem_info2": "100B", "cpu": 5.0, "mem": 1.235, "ctime": "180:00.05",
+            "pid": 7, "username": "me", "nice": 3, "create_time": 100.0, "cmdline": "python3", "children": [],
         }  # fmt: skip
 
     def test_remembers_no_process_for_ever(self, started: Started) -> None:

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 import zmq
+from harness.waiting import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,9 +21,9 @@ from circus.system import transport
 from circus.system.endpoint import Endpoint, parse_endpoint
 from circus.system.multicast import read_answer
 from circus.system.transport import bind_endpoint, create_udp_socket, discover, get_connection
-from harness.waiting import eventually
 
-# -- texts ------------------------------------------------------------------------------------------------------
+# -- texts
+# ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,8 @@ def test_default_endpoints_are_found_here_too():
     assert transport.DEFAULT_ENDPOINT_DEALER is endpoints.DEFAULT_ENDPOINT_DEALER
 
 
-# -- early binding ----------------------------------------------------------------------------------------------
+# -- early binding
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -280,7 +282,8 @@ def test_children_do_not_inherit_the_listener():
     bound.close()
 
 
-# -- connecting -------------------------------------------------------------------------------------------------
+# -- connecting
+# -------------------------------------------------------------------------------------------------
 
 
 class FakeSocket:
@@ -306,13 +309,18 @@ def test_an_ipv6_connection_is_allowed_to_be_one():
     assert plain.calls == [(zmq.IPV6, 1), ("connect", "tcp://[::1]:5555")]
 
 
-# -- discovery --------------------------------------------------------------------------------------------------
+# -- discovery
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("addr", "port", "text"),
     [
-        ("foo", 1, "Wrong UDP multicast_endpoint configuration. Should looks like: \"'udp://237.219.251.97:12027'\""),
+        (
+            "foo",
+            1,
+            "Wrong UDP multicast_endpoint configuration. Should looks like: \"'udp://237.219.251.97:12027'\"",
+        ),
         (None, None, "Wrong UDP multicast_endpoint configuration"),
         ("237.1.1.1", "x", "Wrong UDP multicast_endpoint configuration"),
         ("1.2.3.4", 5, "The multicast address is not valid should be between 224.0.0.0 and 239.255.255.255"),
@@ -356,7 +364,9 @@ def test_discovery_gathers_answers_and_skips_nonsense():
     with make_group_socket() as group:
         group.settimeout(5)
         ours = json.dumps({"endpoint": "tcp://0.0.0.0:5555"}).encode()
-        thread = answer_with(group, b"[]", ours, b"\xff", b'{"endpoint": 3}', ours, b'{"endpoint": "ipc:///c"}')
+        thread = answer_with(
+            group, b"[]", ours, b"\xff", b'{"endpoint": 3}', ours, b'{"endpoint": "ipc:///c"}'
+        )
         # Unicast to the port is answered as well, and needs no multicast route.
         found = discover(f"udp://127.0.0.1:{group.getsockname()[1]}", timeout=0.3)
         thread.join(5)

@@ -8,14 +8,15 @@ import time
 
 import pytest
 import zmq
+from harness.waiting import eventually
 
 from circus.exc import TransportError
 from circus.system.endpoint import parse_endpoint
 from circus.system.transport import bind_endpoint, get_connection
 from circus.system.tunnel import open_tunnel, split_server, ssh_command
-from harness.waiting import eventually
 
-#: Forwards every connection from the unix socket of -L to its target, as ssh does; SSH_FAKE chooses how it fails instead.
+#: Forwards every connection from the unix socket of -L to its target, as ssh does; SSH_FAKE chooses how it
+#: fails instead.
 FAKE_SSH = """#!{python}
 import os, signal, socket, sys, threading
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
@@ -111,7 +112,11 @@ def test_the_tunnel_dies_with_its_socket(ssh, tmp_path):
 
 @pytest.mark.parametrize(
     ("mode", "words"),
-    [("denied", "ssh says: me@h: Permission denied"), ("mute", "status 7"), ("slow", "not ready within 0.3 s")],
+    [
+        ("denied", "ssh says: me@h: Permission denied"),
+        ("mute", "status 7"),
+        ("slow", "not ready within 0.3 s"),
+    ],
 )
 def test_what_ssh_says_is_passed_on_and_nothing_stays(ssh, tmp_path, monkeypatch, mode, words):
     monkeypatch.setenv("SSH_FAKE", mode)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 import zmq
+from harness.waiting import eventually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,6 @@ from circus.system.zmtp import (
     encode_frame,
     encode_ready,
 )
-from harness.waiting import eventually
 
 GREETING = b"\xff" + bytes(7) + b"\1\x7f" + b"\3\1" + b"NULL".ljust(20, b"\0") + bytes(32)
 READY = encode_ready({b"Socket-Type": b"ROUTER", b"Identity": b""})
@@ -34,7 +34,8 @@ def soon(seconds=10.0):
     return time.monotonic() + seconds
 
 
-# -- with libzmq ------------------------------------------------------------------------------------------------
+# -- with libzmq
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ def context():
 def router(request, context, tmp_path_factory):
     with context.socket(zmq.ROUTER) as made:
         made.linger = 0
-        made.bind("tcp://127.0.0.1:*" if request.param == "tcp" else f"ipc://{tmp_path_factory.mktemp('z') / 'r'}")
+        made.bind(
+            "tcp://127.0.0.1:*" if request.param == "tcp" else f"ipc://{tmp_path_factory.mktemp('z') / 'r'}"
+        )
         yield made
 
 
@@ -70,7 +73,11 @@ def test_messages_of_every_size_arrive(router, connection, size):
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(parts=st.lists(st.one_of(st.binary(max_size=600), st.binary(min_size=250, max_size=260)), min_size=1, max_size=5))
+@given(
+    parts=st.lists(
+        st.one_of(st.binary(max_size=600), st.binary(min_size=250, max_size=260)), min_size=1, max_size=5
+    )
+)
 def test_any_frames_arrive(router, connection, parts):
     connection.send(b"go", soon())
     assert router.poll(10000)
@@ -154,7 +161,8 @@ def test_an_abstract_socket(context):
         DealerConnection(f"ipc://{name}").close()
 
 
-# -- nobody there -----------------------------------------------------------------------------------------------
+# -- nobody there
+# -----------------------------------------------------------------------------------------------
 
 
 def test_nobody_listens_is_known_at_once(tmp_path):
@@ -187,7 +195,8 @@ def test_where_nobody_can_be(endpoint, words):
         DealerConnection(endpoint)
 
 
-# -- strangers --------------------------------------------------------------------------------------------------
+# -- strangers
+# --------------------------------------------------------------------------------------------------
 
 
 class Stranger:
@@ -274,9 +283,8 @@ def test_a_peer_that_falls_silent_in_the_handshake(said):
     ],
 )
 def test_a_peer_that_hangs_up(said, words):
-    with Stranger(said, hang_up=True) as stranger:
-        with pytest.raises(TransportError, match=words):
-            DealerConnection(stranger.endpoint).recv(soon())
+    with Stranger(said, hang_up=True) as stranger, pytest.raises(TransportError, match=words):
+        DealerConnection(stranger.endpoint).recv(soon())
 
 
 def test_a_slow_peer_is_understood_byte_by_byte():
@@ -347,7 +355,11 @@ def test_a_closed_connection_is_stale():
 
 
 @settings(max_examples=60, deadline=None)
-@given(noise=st.one_of(st.binary(max_size=200), st.binary(max_size=120).map(lambda tail: GREETING + READY + tail)))
+@given(
+    noise=st.one_of(
+        st.binary(max_size=200), st.binary(max_size=120).map(lambda tail: GREETING + READY + tail)
+    )
+)
 def test_no_noise_does_worse_than_an_error(noise):
     with Stranger(noise, hang_up=True) as stranger:
         connection = None
@@ -362,10 +374,13 @@ def test_no_noise_does_worse_than_an_error(noise):
                 connection.close()
 
 
-# -- pieces -----------------------------------------------------------------------------------------------------
+# -- pieces
+# -----------------------------------------------------------------------------------------------------
 
 
-@given(st.dictionaries(st.binary(min_size=1, max_size=20).map(bytes.lower), st.binary(max_size=300), max_size=4))
+@given(
+    st.dictionaries(st.binary(min_size=1, max_size=20).map(bytes.lower), st.binary(max_size=300), max_size=4)
+)
 def test_properties_survive_the_wire(properties):
     frame = encode_ready(properties)
     body = frame[9:] if frame[0] & zmtp.LONG else frame[2:]
@@ -383,5 +398,7 @@ def test_any_metadata_is_read_or_refused(body):
 def test_loading_it_loads_nothing_heavy():
     code = "import sys, circus.system.zmtp; print([m for m in sys.modules if m in sys.argv[1:]])"
     heavy = ["zmq", "socket", "enum", "re", "json", "logging", "typing", "asyncio"]
-    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *heavy], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "[]\n"
