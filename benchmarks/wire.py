@@ -147,12 +147,12 @@ class Notices:
         return [(now, int(line)) for line in lines if line.isdigit()]
 
     def collect(self, count: int, seconds: float, alive: Callable[[], bool]) -> list[tuple[float, int]]:
-        """The next ``count`` starts; Late when they do not come, at once if nobody is ``alive`` to start them."""
+        """The next ``count`` starts; Late when they do not come, or at once when ``alive()`` says no."""
         until = time.perf_counter() + seconds
         found: list[tuple[float, int]] = []
         while len(found) < count:
             if time.perf_counter() >= until or not alive():
-                raise Late(f"{len(found)} of {count} workers started within {seconds:g} s")
+                raise Late(f"{len(found)} of {count} workers started (deadline {seconds:g} s)")
             found += self.starts(min(until, time.perf_counter() + ALIVE_SECONDS))
             if count > BATCHED:
                 time.sleep(BATCH_SECONDS)

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from circus.base.capabilities import _setproctitle
-from circus.base.endpoints import DEFAULT_ENDPOINT_MULTICAST
 from circus.base.logs import logger, reopen_log_files
 from circus.base.tasks import Ticket, as_future, unwrap_loop
 from circus.engine import Engine
@@ -121,6 +120,10 @@ class Arbiter:
         self._initialized = False
         #: The signal handlers, once :meth:`start` has taken the signals.
         self.sys_hdl: Any = None
+        #: Called when everything is stopped, before the answer to ``quit`` (circusd gives up its pid file).
+        self.farewell: Callable[[], None] | None = None
+        #: Removed watchers whose processes have not ended yet.
+        self._leaving: set[Watcher] = set()
         #: Measures how long the loop is held up (own loop only).
         self.stalls: Any = None
         self._cfg: dict[str, Any] | None = None
@@ -192,7 +195,7 @@ class Arbiter:
         arbiter._cfg, arbiter.config_file = config, config_file
         # UDP discovery answers only when the file asks for it (decision 14); the default is still reported.
         arbiter.multicast_answers = bool(config.get("multicast_endpoint")) and (
-            config["multicast_endpoint"] != DEFAULT_ENDPOINT_MULTICAST or bool(config.get("multicast_given"))
+            "multicast_endpoint" in getattr(config, "places", ())
         )
         return arbiter
 
@@ -342,7 +345,7 @@ class Arbiter:
         import zmq  # kept off the start path
 
         if self.pubsub_endpoint is not None and self._evpub is None:
-            publisher = self.context.socket(zmq.PUB)
+            publisher = self.context.socket(zmq.XPUB)  # a PUB socket that tells whether anybody listens
             publisher.linger = 0
             bound = self._bound.get("pubsub")
             if bound is not None:
@@ -390,9 +393,10 @@ class Arbiter:
         self._take_signals()
         ticket = self._start_watchers(None, boot=True)
         self._boot.run_ready(BOOT_BUDGET)
-        import asyncio  # only now: the first workers are running
-
+        from circus.system.aio import load_asyncio  # only now: the first workers are running
         from circus.system.stall import StallSelector
+
+        asyncio = load_asyncio(tls=self._runs_foreign_code())
 
         self.stalls = StallSelector()
         loop = asyncio.SelectorEventLoop(self.stalls)
@@ -418,6 +422,13 @@ class Arbiter:
                 self._context.destroy(linger=500)
                 self._context, self._own_context = None, False
         return self._restarting
+
+    def _runs_foreign_code(self) -> bool:
+        """Whether code that is not ours runs in this process and may want TLS from asyncio."""
+        if self.prereload_fn is not None or any(watcher.hooks for watcher in self.watchers):
+            return True
+        streams = (s for watcher in self.watchers for s in (watcher.stdout_stream, watcher.stderr_stream))
+        return any(s is not None and not type(s).__module__.startswith("circus.") for s in streams)
 
     def _take_signals(self) -> None:
         """From the first worker on a signal must not end the daemon and leave it behind."""
@@ -509,8 +520,13 @@ class Arbiter:
     # -- stopping the daemon ------------------------------------------------------------------------------------
 
     def stop(self, cause: str = "quit") -> Any:
-        """Stop all watchers and then the daemon; overtakes whatever runs. :return: Future, done before it closes."""
-        return as_future(self._quit(cause), self._boot.real)
+        """Stop all watchers and then the daemon; overtakes whatever runs, a full restart too.
+
+        :return: Future, done before it closes; None while there is no loop yet.
+        """
+        self._restarting = False
+        ticket = self._quit(cause)
+        return as_future(ticket, self._boot.real) if self._boot.real is not None else None
 
     def _quit(self, cause: str) -> Ticket:
         if self._stop_ticket is not None:
@@ -522,10 +538,12 @@ class Arbiter:
 
         def stopped(_: Ticket) -> None:
             self.sockets.close_all()
+            if self.farewell is not None and not self._restarting:
+                self.farewell()
             ticket.settle()
             self._after_turns(3, self._close)  # the answer to `quit --waiting` goes out first
 
-        self._stop_watchers(self.watchers, cause).on_done(stopped)
+        self._stop_watchers([*self.watchers, *self._leaving], cause).on_done(stopped)
         return ticket
 
     def _after_turns(self, turns: int, callback: Callable[[], None]) -> None:
@@ -536,10 +554,15 @@ class Arbiter:
 
     def hurry(self) -> None:
         """Cut all graceful timeouts short (second TERM or INT)."""
-        for watcher in self.watchers:
+        for watcher in [*self.watchers, *self._leaving]:
             watcher.hurry()
 
     def _close(self) -> None:
+        if self._boot.real is None:  # stopped before the loop was there: the loop ends its own life
+            self._boot.call_later(0, self._close)
+            return
+        if self._restarting and self.sys_hdl is not None:
+            self.sys_hdl.bridge()
         self.stop_controller_and_close_sockets()
         if not self._provided_loop:
             self._loop_stopped = True
@@ -567,10 +590,11 @@ class Arbiter:
 
     def _emergency_stop(self) -> Any:
         """Kill everything without grace and close. :return: Future."""
-        for watcher in self.watchers:
+        everybody = [*self.watchers, *self._leaving]
+        for watcher in everybody:
             watcher.graceful_timeout = 0
         self._stopping = True
-        done = self._stop_watchers(self.watchers, "emergency stop")
+        done = self._stop_watchers(everybody, "emergency stop")
         self.hurry()
         done.on_done(lambda _: self.stop_controller_and_close_sockets())
         return as_future(done, self._boot.real)
@@ -639,9 +663,8 @@ class Arbiter:
                 from circus.config import get_config
 
                 get_config(self.config_file)
-            ticket = self._quit("restart command")
             self._restarting = True
-            return as_future(ticket, self._boot.real)
+            return as_future(self._quit("restart command"), self._boot.real)
         chosen = self.iter_watchers() if watcher_iter_func is None else list(watcher_iter_func())
         started = Ticket("restart")
         whole = watcher_iter_func is None
@@ -717,13 +740,21 @@ class Arbiter:
             done.fail(error)
             return as_future(done, self._boot.real)
         watcher.notify_event("remove", {"time": time.time()})
-        self._drop(watcher)
         if nostop:
+            self._drop(watcher)
             watcher.supervision.abandon()
             done.settle()
         else:
-            watcher.supervision.wish(Wish.STOP, "rm command").on_done(lambda _: done.settle())
+            self.dismiss(watcher, "rm command").on_done(lambda _: done.settle())
         return as_future(done, self._boot.real)
+
+    def dismiss(self, watcher: Watcher, cause: str) -> Ticket:
+        """Forget a watcher and stop it; the end of the daemon waits for its processes. :return: Ticket of the stop."""
+        self._drop(watcher)
+        self._leaving.add(watcher)
+        ticket = watcher.supervision.wish(Wish.STOP, cause)
+        ticket.on_done(lambda _: self._leaving.discard(watcher))
+        return ticket
 
     def _drop(self, watcher: Watcher) -> None:
         self.alarm.disarm(watcher)

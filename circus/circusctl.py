@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "TIMEOUT_MSG", "USAGE", "VERSION", "CircusCtl", "ControllerApp", "main", "parse_arguments", "prettify", "run",
-]  # fmt: skip
+    "TIMEOUT_MSG",
+    "USAGE",
+    "VERSION",
+    "CircusCtl",  # noqa: F822 - found by __getattr__
+    "ControllerApp",
+    "main",
+    "parse_arguments",
+    "prettify",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -148,6 +148,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                     os.write(ready_write, b"ok")
                     os.close(ready_write)
                     ready_write = None
+            if pidfile is not None:
+                arbiter.farewell = pidfile.unlink
             arbiter.engine.sealed = True
             restarting = bool(arbiter.start())
             if not restarting:

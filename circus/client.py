@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -121,9 +122,9 @@ class _Dealer:
         """A cast has no reply to wait for, so closing right after it must not throw it away."""
         self.socket.setsockopt(zmq.LINGER, _CAST_LINGER if is_cast else 0)
 
-    def _time_left(self, deadline: float | None) -> float | None:
-        """Milliseconds until the deadline (at least 0); None for ever."""
-        return None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
+    def _time_left(self, deadline: float | None) -> int | None:
+        """Milliseconds until the deadline, rounded up (0 when it has passed); None for ever."""
+        return None if deadline is None else max(ceil((deadline - time.monotonic()) * 1000), 0)
 
 
 class CircusClient(_Dealer):
@@ -202,7 +203,7 @@ class ReplyReader:
             self.close()
             self._loop = loop
             try:
-                loop.add_reader(self._socket.getsockopt(zmq.FD), self._drain)
+                loop.add_reader(self._socket.fileno(), self._drain)
             except NotImplementedError:
                 self._look_blindly()
         # ZeroMQ's descriptor tells of changes only: what came before add_reader must be looked for.
@@ -232,7 +233,7 @@ class ReplyReader:
             self._blind = None
         if self._loop is not None and not self._loop.is_closed() and not self._socket.closed:
             try:
-                self._loop.remove_reader(self._socket.getsockopt(zmq.FD))
+                self._loop.remove_reader(self._socket.fileno())
             except NotImplementedError:
                 pass  # it was read blindly
         self._loop = None

@@ -130,8 +130,7 @@ class LightClient:
         self._arrived.pop(mid, None)
 
     def wait_closed(self, deadline: float | None) -> bool:
-        """Wait until the daemon is gone: the connection has ended and nothing listens at the endpoint any
-        more.
+        """Wait until the daemon is gone: the connection has ended, and nothing listens at the endpoint.
 
         :returns: False if the deadline came first.
         """
@@ -150,9 +149,7 @@ class LightClient:
         return False
 
     def _listens(self) -> bool:
-        """Does anything listen at the endpoint? At the near end of a tunnel ssh always does, so there the
-        peer must speak.
-        """
+        """Does anything listen at the endpoint? (A tunnel's near end always does: there, it must speak.)"""
         try:
             DealerConnection(self.near_end(), 0.2).close()
         except HandshakeError:
@@ -184,8 +181,7 @@ class LightClient:
         self._arrived.clear()
 
     def near_end(self) -> str:
-        """The endpoint to connect to: the near end of a tunnel if there is an ssh server (opened when
-        needed).
+        """The endpoint to connect to: with an ssh server, the near end of a tunnel, opened when needed.
 
         :raises FileNotFoundError: there is no ssh program.
         """
@@ -218,8 +214,9 @@ class LightClient:
 
 
 class _ZmqConnection:
-    """A connection that only ZeroMQ can make (pgm, source addresses, paramiko tunnels). It cannot tell
-    refusal from silence.
+    """A connection that only ZeroMQ can make: pgm, source addresses, paramiko tunnels.
+
+    It cannot tell refusal from silence.
     """
 
     def __init__(self, client: Any) -> None:

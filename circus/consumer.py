@@ -7,6 +7,7 @@ Used by the user's own programs and ``circusctl listen``. It hands bytes on and 
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -82,7 +83,7 @@ class CircusConsumer:
         with self:
             while not self.pubsub_socket.closed:
                 try:
-                    if not self.poller.poll(self.timeout * 1000):
+                    if not self.poller.poll(ceil(self.timeout * 1000)):
                         continue
                     frames = self.pubsub_socket.recv_multipart()
                 except zmq.ZMQError as error:

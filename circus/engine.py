@@ -5,12 +5,15 @@ Built by :class:`circus.arbiter.Arbiter`, or by a watcher that is used alone. It
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from circus.system.procinfo import ProcRef, Sampler, snapshot_trees
+from circus.system.procinfo import sampler
+from circus.system.proctable import ProcRef, snapshot_trees
 from circus.system.reaper import Reaper
 
 #: Seconds of spawning in one go; the rest waits for the next turn so that commands and deaths get theirs.
@@ -95,9 +98,31 @@ class Engine:
         self.loop = loop
         self.sealed = sealed
         self.reaper = Reaper(loop, adopt_orphans=adopt_orphans)
+        self._sigchld = False
         self.spawns = SpawnQueue(loop)
         self.trees = Trees()
-        self.sampler = Sampler()
+        #: One for all: what a process used since the last question is known once.
+        self.sampler = sampler
+
+    def watch(self, pid: int, callback: Callable[[int, int | None], None]) -> None:
+        """Have ``callback(pid, returncode)`` called once when the child ends."""
+        self.reaper.watch(pid, callback)
+        if not self._sigchld and (self.reaper.needs_sigchld or self.reaper.adopt_orphans):
+            self._take_sigchld()
+
+    def _take_sigchld(self) -> None:
+        """Where a child has no pidfd (an old kernel, no descriptor left) or orphans come to us, SIGCHLD tells."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # the audit will do
+        self._sigchld = True
+        before = signal.getsignal(signal.SIGCHLD)
+
+        def handler(signum: int, frame: Any) -> None:
+            self.loop.call_soon_threadsafe(self.reaper.collect)
+            if callable(before):  # the embedding program's own
+                before(signum, frame)
+
+        signal.signal(signal.SIGCHLD, handler)
 
     def close(self) -> None:
         """Let go of all descriptors."""

@@ -112,7 +112,7 @@ class _Reader:
         self._document = document
         self._file = file
         self._section: Section | None = None
-        #: The option that an indented line continues; None right after a header. A nameless one is not continued.
+        #: The option that an indented line continues; None right after a header. Never a nameless one.
         self._option: str | None = None
         #: That option was given before in another file: its continuation goes where its value went.
         self._dropping = False

@@ -92,10 +92,8 @@ class _Change:
             self._set_global(step)
         await self._replace_sockets_in_place()
         removed = [self._find(step.name) for step in self._steps(Act.REMOVE_WATCHER)]
-        gone = [watcher for watcher in removed if watcher is not None]
-        for watcher in gone:
-            self.arbiter._drop(watcher)
-        await asyncio.gather(*(watcher._stop(cause="reloadconfig") for watcher in gone))
+        stops = [self.arbiter.dismiss(watcher, "reloadconfig") for watcher in removed if watcher is not None]
+        await asyncio.gather(*map(_settled, stops))
         for step in self._steps(Act.REMOVE_SOCKET):
             old = self.arbiter.sockets.pop(step.name, None)
             if old is not None:

@@ -34,26 +34,49 @@ class SysHandler:
         # The arbiter's `loop` is a Tornado view made on demand; handlers need the loop that is always there.
         self._loop = getattr(self.arbiter, "_boot", None) or controller.loop
         self._previous: dict[int, Any] = {}
+        #: Signals that came and were not dealt with yet.
+        self._received: list[int] = []
+        self._bridging = False
         self._asked_to_stop = 0
         if threading.current_thread() is threading.main_thread():
             logger.info("Registering signals...")
             self._register()
 
     def _register(self) -> None:
+        before: SysHandler | None = None
         for signum in self.SIGNALS:
-            self._previous[signum] = signal.signal(signum, self.signal)
+            previous = signal.signal(signum, self.signal)
+            owner = getattr(previous, "__self__", None)
+            if isinstance(owner, SysHandler) and owner._bridging:
+                before, previous = owner, owner._previous.get(signum)
+            self._previous[signum] = previous
+        if before is not None:
+            for signum in before._received:
+                self.signal(signum)
+
+    def bridge(self) -> None:
+        """Keep signals from now on for the next one of our kind: the daemon restarts in its process."""
+        self._bridging = True
 
     def stop(self) -> None:
         """Give the signals back to whoever had them."""
+        if self._bridging:
+            return
         previous, self._previous = self._previous, {}
         for signum, handler in previous.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
 
     def signal(self, sig: int, frame: Any = None) -> None:
         """From the interpreter: remember it for the loop. Does nothing that is unsafe in a signal handler."""
-        self._loop.call_soon_threadsafe(self._dispatch, sig)
+        self._received.append(sig)
+        if not self._bridging:
+            self._loop.call_soon_threadsafe(self._dispatch, sig)
 
     def _dispatch(self, sig: int) -> None:
+        if self._bridging:
+            return
+        if sig in self._received:
+            self._received.remove(sig)
         name = self.SIG_NAMES.get(sig)
         if name is None:
             return

@@ -22,7 +22,7 @@ from circus.exc import SpawnError
 from circus.model import steps
 from circus.model.lifecycle import Lifecycle, describe_exit
 from circus.system.launch import read_setup
-from circus.system.procinfo import ProcRef, is_same, signal_ref, snapshot_trees
+from circus.system.proctable import ProcRef, is_same, signal_ref, snapshot_trees
 from circus.system.tree import TreeWatch
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Supervision:
         process = worker.process
         worker.setting_up = process.setup_fd is not None
         self.watcher.processes[process.pid] = process
-        self.engine.reaper.watch(process.pid, lambda _, code: self._ended(worker, code))
+        self.engine.watch(process.pid, lambda _, code: self._ended(worker, code))
         if self.watcher.stream_redirector is not None:
             self.watcher.stream_redirector.add_redirections(process)
         if worker.setting_up:
@@ -309,6 +309,14 @@ class Supervision:
             return signal_ref(ref, signum)
         except PermissionError:
             logger.warning("%s: may not signal pid %s, which belongs to another user", self.watcher.name, ref.pid)
+            return False
+
+    def _signal_ref(self, ref: ProcRef, signum: int) -> bool:
+        """Signal a member of a worker's tree; one that belongs to somebody else is told of and left."""
+        try:
+            return signal_ref(ref, signum)
+        except PermissionError as error:
+            logger.error("%s: may not signal pid %s: %s", self.watcher.name, ref.pid, error)
             return False
 
     def _look_at_trees(self, todo: list[steps.Instruction]) -> None:

@@ -9,7 +9,6 @@ one it belongs to is set from outside by :meth:`Watcher.initialize`.
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import time
 from collections.abc import Mapping
@@ -22,11 +21,13 @@ from circus.base.tasks import Ticket, as_future, current_loop, unwrap_loop
 from circus.exc import ConflictError, MessageError
 from circus.hooks import load_hook
 from circus.model import steps
+from circus.model.messages import encode
 from circus.model.options import WATCHER, OnChange
 from circus.model.pacing import Backoff
 from circus.model.steps import Wish
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING, Process
 from circus.supervision import Supervision
+from circus.system.aio import restore_tls
 
 if TYPE_CHECKING:
     from circus.engine import Engine
@@ -180,6 +181,7 @@ class Watcher:
         return built
 
     def _set_hook(self, hook: str, target: Any, *, reload: bool = False) -> None:
+        restore_tls()  # foreign code comes into the process
         self.hooks[hook], ignore = load_hook(target, reload=reload)
         if hook in ALWAYS_FORGIVEN:
             return
@@ -518,8 +520,8 @@ class Watcher:
     def notify_event(self, topic: str, msg: Mapping[str, Any]) -> None:
         """Publish ``watcher.<res_name>.<topic>`` with ``msg`` as JSON; silent when there is nowhere to publish."""
         target = self.evpub_socket
-        if target is not None and not target.closed:
-            frames = [f"watcher.{self.res_name}.{topic}".encode(), json.dumps(msg).encode()]
+        if target is not None and not target.closed and getattr(target, "heard", True):
+            frames = [f"watcher.{self.res_name}.{topic}".encode(), encode(msg)]
             target.send_multipart(frames)
 
     def report_hook(self, name: str, error: BaseException | None) -> None:
@@ -778,7 +780,7 @@ def _make_stream(conf: Mapping[str, Any] | None) -> Any:
 
 #: Options that are always reported; ours are reported where they were given.
 _HISTORICAL: tuple[str, ...] = tuple(
-    option.report_as or option.name
+    option.reported_name
     for option in WATCHER
     if option.reported and not option.family and option.since == "0.19"
 )

@@ -76,15 +76,26 @@ def _start_kernel(arbiter: Any) -> str:
     from ipykernel.kernelapp import IPKernelApp  # type: ignore[import-not-found]
 
     class Kernel(IPKernelApp):  # type: ignore[misc]
+        outstream_class = None  # output of the daemon stays where it is
+
         def init_signal(self) -> None:
             """Signals belong to circusd."""
 
-        def init_io(self) -> None:
-            """So do the standard streams."""
+        def patch_io(self) -> None:
+            """So do its descriptors."""
+
+        def log_connection_info(self) -> None:
+            """The reply tells."""
 
     if not IPKernelApp.initialized():
-        app = Kernel.instance()
-        app.initialize([])
-        app.kernel.user_ns["arbiter"] = arbiter
-        app.kernel.start()
+        # Unix sockets beside the private connection file: no open port.
+        app = Kernel.instance(quiet=True, transport="ipc")
+        try:
+            app.initialize([])
+            app.kernel.user_ns = {"arbiter": arbiter}
+            app.shell.set_completer_frame()
+            app.kernel.start()
+        except BaseException:
+            Kernel.clear_instance()
+            raise
     return f"kernel-{os.getpid()}.json"

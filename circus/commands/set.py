@@ -5,7 +5,7 @@ from __future__ import annotations
 from circus.commands.base import Command, bare
 from circus.commands.checks import expect_arguments
 from circus.exc import ArgumentError, MessageError
-from circus.model.options import convert_option, validate_option
+from circus.model.options import check_option, convert_option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Set(Command):
         super().validate(props)
         if not isinstance(props["options"], dict):
             raise MessageError("'options' property should be an object")
-        for key, value in props["options"].items():
-            validate_option(key, value)
+        # All are checked before one is applied, and taken as the tables mean them: a null limit is infinity.
+        props["options"] = {key: check_option(key, value) for key, value in props["options"].items()}
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         watcher = self._get_watcher(arbiter, props["name"])

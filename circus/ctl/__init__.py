@@ -1,3 +1,4 @@
-"""The parts of circusctl: arguments, rendering, the interactive shell, completion. They speak to a daemon
-only by the wire.
+"""The parts of circusctl: arguments, rendering, the interactive shell, completion.
+
+They speak to a daemon only by the wire.
 """

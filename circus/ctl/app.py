@@ -121,16 +121,8 @@ class ControllerApp:
             reply = call_with_progress(client, message, label, sys.stderr)
         else:
             reply = client.call(message)
-        if (
-            waiting
-            and command.name == "quit"
-            and reply.get("status") == "ok"
-            and hasattr(client, "wait_closed")
-        ):
-            # The reply leaves before the daemon has closed its sockets; a script may start the next one right
-            # now.
-            if not client.wait_closed(client.deadline()):
-                raise CallError("circusd stopped everything, but has not ended yet")
+        if waiting and command.name == "quit" and hasattr(client, "wait_closed"):
+            _await_end(client, reply)
         return self._console(command, args, reply)
 
     def _console(self, command: Any, args: dict[str, Any], reply: Any) -> int:
@@ -156,6 +148,17 @@ class ControllerApp:
         from circus.ctl.render import prettify
 
         return prettify(reply, colour=wants_colour(stream))
+
+
+def _await_end(client: Any, reply: dict[str, Any]) -> None:
+    """After the reply to ``quit --waiting``, wait for the daemon's end.
+
+    The reply leaves before the sockets are closed, and a script may start the next daemon right now.
+
+    :raises CallError: it does not end.
+    """
+    if reply.get("status") == "ok" and not client.wait_closed(client.deadline()):
+        raise CallError("circusd stopped everything, but has not ended yet")
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -149,8 +149,9 @@ def _complete_name(name: str, names: Iterable[str], prog: str, command: Any = No
 
 
 def _take_option(word: str, words: _Words, values: dict[str, Any], prog: str, command: Any = None) -> bool:
-    """Read one long option into ``values``, whose present values tell the kinds. False: it has no such
-    option.
+    """Read one long option into ``values``, whose present values tell the kinds.
+
+    :returns: False: there is no such option.
     """
     name, has_value, value = word[2:].partition("=")
     full_name = _complete_name(name, values, prog, command)

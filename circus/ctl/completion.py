@@ -351,9 +351,7 @@ def _given_endpoint(words: Sequence[str]) -> str | None:
 
 
 def _bash_word(word: str, raw: str, wordbreaks: str) -> str:
-    """A candidate as bash wants it: quoted as the user began to, without what stands before the last break
-    character.
-    """
+    """A candidate as bash wants it: quoted as the user began to, without what precedes the last break."""
     if raw[:1] in ("'", '"'):
         return word  # readline adds the closing quote
     quoted = "".join(c if c.isalnum() or c in "_-+./:=@%," else f"\\{c}" for c in word)
@@ -362,9 +360,7 @@ def _bash_word(word: str, raw: str, wordbreaks: str) -> str:
 
 
 def answer_old_protocol(environ: Mapping[str, str], commands: Commands, out: TextIO) -> None:
-    """The protocol of Circus' bash completion: the command words that begin with the current one (spec cli.md
-    2.4).
-    """
+    """The protocol of Circus' bash completion (spec cli.md 2.4): commands that begin like the word."""
     words = environ.get("COMP_WORDS", "").split()[1:]
     if environ.get("COMP_CWORD") != "1" or "COMP_WORDS" not in environ:
         return

@@ -1,5 +1,4 @@
-"""A sign of life while a long operation is waited for: one line on the terminal, gone when the reply is
-there.
+"""A sign of life while a long operation is waited for: one line on the terminal, gone with the reply.
 
 Called by circusctl for commands with ``--waiting``, only when stderr is a terminal. While it waits it asks
 the daemon, over the same connection, how far the watchers are.

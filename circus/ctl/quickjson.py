@@ -32,7 +32,8 @@ def _build() -> tuple[Any, Any] | None:
         from _json import encode_basestring_ascii, make_encoder, make_scanner
 
         encoder = make_encoder(None, _unknown, encode_basestring_ascii, None, ": ", ", ", False, False, True)
-        scanner = make_scanner(_Dialect)
+        context: Any = _Dialect
+        scanner = make_scanner(context)
         if "".join(encoder({"a": [1, None]}, 0)) == '{"a": [1, null]}' and scanner('{"a":1.5}', 0)[0] == {
             "a": 1.5
         }:

@@ -106,7 +106,7 @@ def describe_failure(error: CallError) -> str:
 
 def _remedy(cause: BaseException | None) -> str:
     if isinstance(cause, PermissionError):
-        return "Its socket belongs to another user: see endpoint_owner in circusd's configuration, or change user.\n"
+        return "Its socket belongs to another user: see endpoint_owner in circusd's configuration.\n"
     if isinstance(cause, ConnectionRefusedError | FileNotFoundError):
         return "Is circusd running? Start it, or name its endpoint with --endpoint or CIRCUSCTL_ENDPOINT.\n"
     return ""

@@ -1,5 +1,6 @@
-"""The completion scripts of bash, zsh and fish. They only carry the question; all words come from ``circusctl
---complete``.
+"""The completion scripts of bash, zsh and fish.
+
+They only carry the question; all words come from ``circusctl --complete``.
 
 Printed by ``circusctl --completion SHELL``; the files below ``extras/completion`` are made from here
 (``python -m circus.ctl.scripts DIRECTORY``), and a test compares them.

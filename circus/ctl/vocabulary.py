@@ -12,11 +12,15 @@ from circus.commands import SUMMARIES, find_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
+    from collections.abc import Iterator
+    from typing import Any, Protocol
 
-    #: What circusctl needs of a set of commands; ``get_commands()`` is one, :class:`Vocabulary` another.
-    Commands = Mapping[str, Any] | "Vocabulary"
+    class Commands(Protocol):
+        """What circusctl needs of commands; ``get_commands()`` is one, :class:`Vocabulary` another."""
+
+        def __contains__(self, name: object, /) -> bool: ...
+        def __getitem__(self, name: str, /) -> Any: ...
+        def __iter__(self) -> Iterator[str]: ...
 
 
 class Vocabulary:

@@ -108,8 +108,7 @@ class Pump:
                     pipe.channel.overflowed += pipe.unread()
                 pipe.detach()
                 held = pipe.busy or pipe.lines.held
-            self._pipes.discard(pipe)
-            outlet.pipes.discard(pipe)
+            self._forget(pipe, outlet)
         if held:
             self._post(lambda: self._lane_that_reads(outlet), lambda seat: self._flush(seat, pipe))
 
@@ -290,6 +289,15 @@ class Pump:
             if pipe in before.partial:
                 lane.partial[pipe] = before.partial.pop(pipe)
 
+    def _forget(self, pipe: Pipe, outlet: Outlet) -> None:
+        """``pipe`` is not read any more; a thread that has nothing left to do is told so. Under the lock."""
+        self._pipes.discard(pipe)
+        outlet.pipes.discard(pipe)
+        if not outlet.pipes and outlet.lane is not self._main:
+            outlet.lane.poller.wake()
+        if not self._pipes and self._seat is not None:
+            self._main.poller.wake()
+
     def _lane_that_reads(self, outlet: Outlet) -> Lane:
         return self._main if outlet.drops else outlet.lane
 
@@ -347,8 +355,7 @@ class Pump:
                 events = pipe.look()
                 if events and not events & select.POLLIN:
                     pipe.detach()
-                    self._pipes.discard(pipe)
-                    outlet.pipes.discard(pipe)
+                    self._forget(pipe, outlet)
                     return True
                 finished = not events  # without events it is empty, and held open by a grandchild
             try:
@@ -396,8 +403,7 @@ class Pump:
 
     def _end(self, pipe: Pipe) -> None:
         with self._lock:
-            self._pipes.discard(pipe)
-            pipe.channel.route.outlet.pipes.discard(pipe)
+            self._forget(pipe, pipe.channel.route.outlet)
         if pipe.on_end is not None:
             pipe.on_end(pipe)
 

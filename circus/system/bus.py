@@ -29,17 +29,46 @@ class Bus:
         self._loop = loop
         self._thread = threading.get_ident()
         self._subscribers: list[Subscriber] = []
-        self._again: int = 0
         self.socket: Any = None
+        #: Prefixes that remote subscribers asked for (XPUB only; the socket drops duplicates).
+        self._topics: set[bytes] = set()
+        self._fd: int | None = None
         self.closed = False
         #: Events no subscriber could be given because the socket refused them.
         self.lost = 0
 
     def attach(self, socket: Any) -> None:
-        """Publish on the zmq PUB ``socket`` from now on."""
-        import zmq  # kept off the start path
+        """Publish on the zmq PUB or XPUB ``socket`` from now on.
 
-        self.socket, self._again, self._thread = socket, zmq.NOBLOCK, threading.get_ident()
+        An XPUB tells who listens; while nobody does, events are not even put into words.
+        """
+        self.socket, self._thread = socket, threading.get_ident()
+        if getattr(socket, "type", None) is not None and _is_xpub(socket):
+            import zmq  # kept off the start path
+
+            self._events, self._pollin, self._noblock = zmq.EVENTS, zmq.POLLIN, zmq.NOBLOCK
+            self._fd = socket.getsockopt(zmq.FD)
+            self._loop.add_reader(self._fd, self._take_subscriptions)
+            self._take_subscriptions()
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody would get an event published now."""
+        if self._subscribers or self._fd is None:
+            return bool(self._subscribers) or self.socket is not None
+        if not self._topics and threading.get_ident() == self._thread:
+            self._take_subscriptions()  # one may have arrived that the loop has not come to
+        return bool(self._topics)
+
+    def _take_subscriptions(self) -> None:
+        """Read who began or ceased to listen. The descriptor tells of changes only, so all is read each time."""
+        socket = self.socket
+        while socket is not None and socket.getsockopt(self._events) & self._pollin:
+            message = socket.recv(self._noblock)
+            if message[:1] == b"\x01":
+                self._topics.add(message[1:])
+            elif message[:1] == b"\x00":
+                self._topics.discard(message[1:])
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Give every event's frames to ``subscriber``; returns the function that ends it."""
@@ -50,12 +79,14 @@ class Bus:
         """Publish one event. Never blocks and never raises: a PUB socket drops for readers that are too slow."""
         if self.closed:
             return
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._thread:  # a hook's thread
             self._loop.call_soon_threadsafe(self.send_multipart, frames)
             return
         if self.socket is not None:
             try:
-                self.socket.send_multipart(frames, self._again)
+                self.socket.send_multipart(frames)
+                if self._fd is not None:
+                    self._take_subscriptions()  # sending may have swallowed the descriptor's notice
             except Exception as error:  # any zmq error: an event must never harm the watcher it tells about
                 self.lost += 1
                 logger.error("event %s could not be published: %s", frames[0], error)
@@ -68,6 +99,15 @@ class Bus:
     def close(self) -> None:
         """Publish nothing more and close the socket (pending events are dropped, spec wire.md 1: linger 0)."""
         self.closed = True
+        if self._fd is not None:
+            self._loop.remove_reader(self._fd)
+            self._fd = None
         socket, self.socket = self.socket, None
         if socket is not None:
             socket.close(0)
+
+
+def _is_xpub(socket: Any) -> bool:
+    import zmq  # kept off the start path
+
+    return bool(socket.type == zmq.XPUB)

@@ -23,7 +23,7 @@ TURN = 0.005
 #: Messages that may wait for one client that does not read, and from one that writes faster than we read.
 HIGH_WATER = 1000
 #: Bytes of the longest message; a longer one ends the connection.
-LONGEST = 64 << 20
+LONGEST = 16 << 20
 #: Milliseconds that the last messages have to leave when the socket is closed.
 LINGER = 200
 
@@ -73,7 +73,7 @@ class RouterSocket:
         """Have the loop tell when something may have arrived."""
         fd: int = self.socket.getsockopt(self._zmq.FD)
         self._fd = fd
-        self._loop.add_reader(fd, self._drain)
+        self._loop.add_reader(fd, self._on_readable)
         self._drain_soon()  # a change before the registration is not told again
 
     def close(self) -> None:
@@ -108,6 +108,10 @@ class RouterSocket:
         except self._zmq.ZMQError as failure:
             logger.debug("a reply could not be sent: %s", failure)
 
+    def _on_readable(self) -> None:
+        if not self._scheduled:  # else it has had its share of this turn, or will have
+            self._drain()
+
     def _drain(self) -> None:
         """Hand over the messages that have arrived, for one turn of the loop at most."""
         sock = self.socket
@@ -133,6 +137,7 @@ class RouterSocket:
             self._drain_soon()
         except self._zmq.ZMQError as failure:  # the context was terminated while we use it
             logger.error("the control endpoint is gone: %s", failure)
+            self.close()
         finally:
             self._draining = False
 

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_ENDPOINT_DEALER", "DEFAULT_ENDPOINT_MULTICAST", "DEFAULT_ENDPOINT_STATS", "DEFAULT_ENDPOINT_SUB",
-    "BoundEndpoint", "Endpoint", "bind_endpoint", "create_udp_socket", "discover", "get_connection", "parse_endpoint",
+    "BoundEndpoint", "Endpoint", "bind_endpoint", "create_udp_socket", "discover", "get_connection",
+    "parse_endpoint",
 ]  # fmt: skip
 
 #: Connections that may wait to be accepted: many clients may knock while circusd starts its workers.

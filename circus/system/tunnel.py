@@ -97,8 +97,14 @@ def ssh_command(
             f"cannot tunnel to {remote}: only tcp://host:port and ipc:///path go through ssh"
         )
     destination, port = split_server(server)
-    options = ["ExitOnForwardFailure=yes", "StreamLocalBindUnlink=yes", "StreamLocalBindMask=0177",
-               "ConnectTimeout=10", "ServerAliveInterval=15", f"BatchMode={'no' if interactive else 'yes'}"]  # fmt: skip
+    options = [
+        "ExitOnForwardFailure=yes",
+        "StreamLocalBindUnlink=yes",
+        "StreamLocalBindMask=0177",
+        "ConnectTimeout=10",
+        "ServerAliveInterval=15",
+        f"BatchMode={'no' if interactive else 'yes'}",
+    ]
     command = ["ssh", "-N", "-T"]
     for option in options:
         command += ["-o", option]

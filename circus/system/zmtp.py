@@ -19,6 +19,10 @@ except ImportError:  # another Python implementation
 from circus.exc import CallError, TransportError
 from circus.system.endpoint import Endpoint, parse_endpoint
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 MORE, LONG, COMMAND = 1, 2, 4
 #: The longest frame taken from a peer, in bytes. The answers of a daemon with thousands of workers stay far
 #: below.
@@ -96,7 +100,8 @@ class DealerConnection:
             self._shake_hands(deadline)
         except HungUp as error:
             raise HandshakeError(
-                f"{endpoint} hung up during the ZMTP handshake: it is going down, wants keys (CURVE), or is something else"
+                f"{endpoint} hung up during the ZMTP handshake: it is going down, wants keys (CURVE), "
+                "or is something else"
             ) from error.__cause__
         except NoAnswer:
             self.close()
@@ -172,7 +177,8 @@ class DealerConnection:
         if kind not in _PEERS:
             text = kind.decode("ascii", "replace")
             raise HandshakeError(
-                f"{self.endpoint} is a {text} socket, not a control endpoint (is it the pubsub or stats endpoint?)"
+                f"{self.endpoint} is a {text} socket, not a control endpoint "
+                "(is it the pubsub or stats endpoint?)"
             )
         ready = encode_ready({b"Socket-Type": b"DEALER", b"Identity": self.identity})
         self._send_raw(ready, deadline)
@@ -191,9 +197,8 @@ class DealerConnection:
         self._need(64, deadline)
         mechanism = bytes(self._received[12:32]).rstrip(b"\0")
         if mechanism != b"NULL":
-            raise HandshakeError(
-                f"{self.endpoint} wants the security mechanism {mechanism.decode('ascii', 'replace')}, not spoken here"
-            )
+            name = mechanism.decode("ascii", "replace")
+            raise HandshakeError(f"{self.endpoint} wants the security mechanism {name}, not spoken here")
         del self._received[:64]
 
     def _serve_command(self, body: bytes, deadline: float | None) -> None:
@@ -287,7 +292,7 @@ def connect(endpoint: Endpoint, deadline: float | None) -> _socket.socket:
     raise _unreachable(endpoint, last) from last
 
 
-def _addresses(endpoint: Endpoint) -> list[tuple[int, str | bytes | tuple[str, int]]]:
+def _addresses(endpoint: Endpoint) -> list[tuple[int, Any]]:
     if endpoint.scheme == "ipc" and hasattr(_socket, "AF_UNIX"):
         path = endpoint.path
         return [(_socket.AF_UNIX, f"\0{path[1:]}" if path.startswith("@") else path)]

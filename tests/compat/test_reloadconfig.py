@@ -44,8 +44,6 @@ def edit(duo, old, new):
 EDITS = {
     "nothing": ("", ""),
     "a comment": ("[watcher:a]", "# a comment\n[watcher:a]"),
-    "more processes": ("numprocesses = 2", "numprocesses = 3"),
-    "fewer processes": ("numprocesses = 2", "numprocesses = 1"),
     "another command": ("sleep 98765431", "sleep 98765430"),
     "a new timeout": ("98765432\ngraceful_timeout = 2", "98765432\ngraceful_timeout = 3"),
     "another free option": ("myfree = 1", "myfree = 2"),
@@ -88,9 +86,46 @@ def restore(side):
     side.daemon.call("reloadconfig", waiting=True)
     side.daemon.call("stop", name="c", waiting=True)
     side.take_events((), apart=True)
+    side.names.forget()
     for name in "ab":
         for pid in side.daemon.pids(name):
             side.names.pid(pid)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_edit_of_the_number_of_processes(running, number):
+    edit(running, "numprocesses = 2", f"numprocesses = {number}")
+    running.call("reloadconfig", waiting=True)
+    running.events(apart=True, label="first")
+    running.call("list", name="a")
+    running.call("reloadconfig", waiting=True)
+    running.events(apart=True, label="again")
+    running.on_both(lambda side: side.daemon.write(BASE))
+    running.call("reloadconfig", waiting=True)
+    running.events(apart=True, label="back")
+    running.call("numprocesses", name="a")
+
+
+IN_USE = """
+[watcher:server]
+cmd = sleep 9876543$(circus.sockets.door)
+use_sockets = True
+graceful_timeout = 2
+
+[socket:door]
+path = {dir}/door
+"""
+
+
+@pytest.mark.parametrize("change", ["another", "removed"])
+def test_edit_of_a_socket_in_use(duo, change):
+    duo.start(IN_USE)
+    duo.call("list", name="server")
+    new = IN_USE.replace("{dir}/door", "{dir}/gate") if change == "another" else IN_USE.replace("[socket", "[ignored")
+    duo.on_both(lambda side: side.daemon.write(new))
+    duo.call("reloadconfig", waiting=True)
+    duo.events(label="all")
+    duo.observe("state", state)
 
 
 @pytest.mark.parametrize("change", ["a key added", "a key removed"])

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import string
+from collections.abc import Iterator
 from typing import Any
 
 from harness import Daemon, Event
@@ -37,11 +38,7 @@ class Names:
     def __init__(self, daemon: Daemon) -> None:
         self._pids: dict[int, str] = {}
         self._known: set[int] = set()
-        self._letters = (
-            "".join(letters)
-            for length in itertools.count(1)
-            for letters in itertools.product(string.ascii_lowercase, repeat=length)
-        )
+        self._letters = _letters()
         self._daemon = daemon
         texts = {
             daemon.endpoint: "<endpoint>",
@@ -65,9 +62,9 @@ class Names:
             self._pids[pid] = "<daemon>" if is_daemon else f"<{next(self._letters)}>"
         return self._pids[pid]
 
-    def add_text(self, text: str, name: str) -> None:
-        """Replace ``text`` by ``name`` from now on."""
-        self._texts.insert(0, (text, name))
+    def forget(self) -> None:
+        """Begin with ``<a>`` again."""
+        self._pids, self._letters = {}, _letters()
 
     def text(self, text: str) -> str:
         """A text with names in it."""
@@ -153,6 +150,12 @@ class Names:
         if not isinstance(payload.get("time"), float):
             parts.append("no time")
         return " ".join(parts)
+
+
+def _letters() -> Iterator[str]:
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_lowercase, repeat=length):
+            yield "".join(letters)
 
 
 def _is_pid(item: object, key: str) -> bool:

@@ -62,11 +62,13 @@ ALL = (
 )
 
 
-def hooked(tmp_path: Path, *hooks: str, options: str = "", others: str = "") -> Daemon:
+def hooked(
+    tmp_path: Path, *hooks: str, cmd: str = "sleep 98765", grace: float = 5, options: str = "", others: str = ""
+) -> Daemon:
     """A daemon with a watcher ``web`` that has the given lines ``NAME = FUNCTION[, flag]`` as hooks."""
     (tmp_path / "myhooks.py").write_text(HOOKS)
     lines = "".join(f"hooks.{hook.replace('= ', '= myhooks.')}\n" for hook in hooks)
-    ini = f"[watcher:web]\ncmd = sleep 98765\nautostart = False\ngraceful_timeout = 5\n{options}\n{lines}\n{others}"
+    ini = f"[watcher:web]\ncmd = {cmd}\nautostart = False\ngraceful_timeout = {grace}\n{lines}\n{options}\n{others}"
     return Daemon(tmp_path, ini, variables={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"})
 
 
@@ -121,7 +123,7 @@ def test_an_answer_decides_about_a_start(tmp_path: Path, hook: str, expected: li
 
 
 def test_a_vetoed_stop_signal_is_followed_by_sigkill_when_grace_is_over(tmp_path: Path) -> None:
-    daemon = hooked(tmp_path, "before_signal = refuse", options="graceful_timeout = 0.2")
+    daemon = hooked(tmp_path, "before_signal = refuse", grace=0.2)
     with daemon, daemon.events() as events:
         daemon.call("start", name="web", waiting=True)
         daemon.call("stop", name="web", waiting=True)
@@ -191,9 +193,7 @@ def test_a_second_sigterm_does_not_wait_for_stop_hooks(tmp_path: Path, hook: str
 
 def test_hooks_see_own_deaths_with_their_status(tmp_path: Path) -> None:
     command = child_command("exits_on_file", tmp_path / "die", tmp_path / "ready", 5)
-    with hooked(tmp_path, "after_reap = note", options=f"cmd = {command}\nrespawn = False") as daemon:
-        daemon.config.write_text(daemon.config.read_text().replace("cmd = sleep 98765\n", ""))
-        daemon.call("reloadconfig", waiting=True)
+    with hooked(tmp_path, "after_reap = note", cmd=command, options="respawn = False") as daemon:
         daemon.call("start", name="web", waiting=True)
         pid = pid_in(tmp_path / "ready")
         (tmp_path / "die").touch()

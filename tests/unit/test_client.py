@@ -318,8 +318,7 @@ def test_an_async_call_is_sent_before_it_is_awaited(daemon):
     async def scenario(client):
         future = client.send_message("list")
         assert isinstance(future, asyncio.Future)
-        while daemon.commands != ["list"]:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(eventually, lambda: daemon.commands == ["list"])
         return await future
 
     assert with_async_client(daemon, scenario)["watchers"]

@@ -24,7 +24,7 @@ _FLOORS = [
     ["model"],
     ["system", "process", "sockets", "pidfile", "sighandler", "stream"],
     [
-        *("ini", "config", "configload", "hooks", "watcher", "arbiter", "controller", "commands"),
+        *("ini", "config", "configload", "configcheck", "hooks", "watcher", "arbiter", "controller", "commands"),
         *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic"),
     ],
     ["client", "client_light", "consumer", "circusd", "circusctl", "ctl", "stats", "top", "plugins", "web"],
@@ -43,7 +43,7 @@ _START_PATH = [
     *(
         "ini",
         "config",
-        "configload",
+        
         "hooks",
         "watcher",
         "arbiter",

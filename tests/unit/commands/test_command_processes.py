@@ -277,6 +277,14 @@ def test_set_message_refuses(props: Any, words: tuple[str, ...], text: str) -> N
     assert "\n" not in str(caught.value)
 
 
+def test_set_takes_values_as_the_tables_mean_them(run: Any, arbiter: Any) -> None:
+    run(
+        arbiter, "set", name="web", options={"rlimit_nofile": None, "rlimit_core": [0, None], "max_age": True}
+    )
+    ((_, options),) = arbiter.watchers[0].calls
+    assert options == {"rlimit_nofile": -1, "rlimit_core": (0, -1), "max_age": 1}
+
+
 def test_set(run: Any, arbiter: Any) -> None:
     options = {"numprocesses": 3, "hooks": {"before_start": "a.b", "after_stop": "c.d,true"}, "cmd": "x"}
     assert run(arbiter, "set", name="WEB", options=options) is None

@@ -1,4 +1,4 @@
-"""A daemon that is only a script: a ROUTER that answers from a table, for tests of clients and of circusctl."""
+"""A daemon that is only a script: a ROUTER that answers from a table, for tests of clients."""
 
 from __future__ import annotations
 
@@ -8,22 +8,30 @@ from typing import Any
 
 import zmq
 
+SILENT = object()
+
+
+def _status(props: dict[str, Any]) -> dict[str, Any]:
+    if "name" not in props:
+        return {"statuses": {"web": "active", "One Two": "stopped"}}
+    return {"status": "active"} if props["name"] == "web" else refusal(f"program {props['name']} not found")
+
+
+def _list(props: dict[str, Any]) -> dict[str, Any]:
+    return {"pids": [11, 12]} if props.get("name") == "web" else {"watchers": ["one two", "web"]}
+
+
 #: Replies of a small daemon, by command; a callable gets the request's properties.
 SMALL_DAEMON: dict[str, Any] = {
-    "status": lambda props: (
-        {"statuses": {"web": "active", "One Two": "stopped"}} if "name" not in props
-        else {"status": "active"} if props["name"] == "web"
-        else refusal(f"program {props['name']} not found")
-    ),
-    "list": lambda props: {"pids": [11, 12]} if props.get("name") == "web" else {"watchers": ["one two", "web"]},
+    "status": _status,
+    "list": _list,
     "options": {"options": {"cmd": "sleep 1", "shell": False, "stop_signal": 15}},
     "incr": {"numprocesses": 3},
     "numprocesses": {"numprocesses": 2},
     "globaloptions": {"options": {"pubsub_endpoint": "tcp://127.0.0.1:1"}},
     "restart": {},
     "quit": {},
-}  # fmt: skip
-SILENT = object()
+}
 
 
 def refusal(reason: str, errno: int = 3, **more: Any) -> dict[str, Any]:
@@ -80,10 +88,7 @@ class FakeDaemon:
         poller = zmq.Poller()
         poller.register(stop, zmq.POLLIN)
         poller.register(self._router, zmq.POLLIN)
-        while True:
-            ready = dict(poller.poll())
-            if stop in ready:
-                break
+        while stop not in dict(poller.poll()):
             who, payload = self._router.recv_multipart()
             request = json.loads(payload)
             self.requests.append(request)
@@ -96,9 +101,11 @@ class FakeDaemon:
         reply = self.replies.get(request["command"], refusal(f"unknown command: {request['command']!r}", 2))
         if callable(reply):
             reply = reply(request["properties"])
-        return [
-            each if isinstance(each, bytes)
-            else json.dumps({"status": "ok", "time": 1.0, **each, "id": each.get("id", request["id"])}).encode()
-            for each in (reply if isinstance(reply, list) else [reply])
-            if each is not SILENT
-        ]  # fmt: skip
+        found = reply if isinstance(reply, list) else [reply]
+        return [_encode(each, request["id"]) for each in found if each is not SILENT]
+
+
+def _encode(reply: Any, mid: Any) -> bytes:
+    if isinstance(reply, bytes):
+        return reply
+    return json.dumps({"status": "ok", "time": 1.0, **reply, "id": reply.get("id", mid)}).encode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ ANY = st.binary(max_size=60) | TEXT
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     at = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
-    return [data[start:end] for start, end in zip(at, at[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(at)]
 
 
 @given(ANY, st.lists(st.integers(0, 200), max_size=12))
@@ -88,7 +90,10 @@ def test_complete_length(data: bytes, complete: int) -> None:
     assert complete_length(data) == complete
 
 
-@given(st.lists(st.sampled_from([b"a", b"bb", b"", b"c\r"]), max_size=6), st.lists(st.integers(0, 99), max_size=6))
+@given(
+    st.lists(st.sampled_from([b"a", b"bb", b"", b"c\r"]), max_size=6),
+    st.lists(st.integers(0, 99), max_size=6),
+)
 def test_dressing_does_not_depend_on_the_split(lines: list[bytes], places: list[int]) -> None:
     data = b"".join(line + b"\n" for line in lines)
     dresser = LineDresser()
@@ -97,7 +102,10 @@ def test_dressing_does_not_depend_on_the_split(lines: list[bytes], places: list[
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from([b"x", b"y\n", b"\n", b"z\nx", b"x\n\ny\n"])), max_size=9),
+    st.lists(
+        st.tuples(st.sampled_from("AB"), st.sampled_from([b"x", b"y\n", b"\n", b"z\nx", b"x\n\ny\n"])),
+        max_size=9,
+    ),
     st.booleans(),
 )
 def test_lines_of_two_sources_are_never_mixed(said: list[tuple[str, bytes]], skip_empty: bool) -> None:

@@ -36,7 +36,12 @@ def test_nothing_configured_is_no_stream(conf: Any) -> None:
 
 
 def test_class_among_the_built_in_ones_and_the_configuration_is_kept(tmp_path: Path) -> None:
-    conf = {"class": "FileStream", "filename": str(tmp_path / "log"), "max_bytes": "10", "refresh_time": "0.3"}
+    conf = {
+        "class": "FileStream",
+        "filename": str(tmp_path / "log"),
+        "max_bytes": "10",
+        "refresh_time": "0.3",
+    }
     before = dict(conf)
     for _ in range(2):  # a second time as well: `set` rebuilds the stream from the same configuration
         stream = get_stream(conf)
@@ -84,7 +89,9 @@ def test_configuration_without_a_destination() -> None:
 
 
 def test_overflow_policy_is_checked() -> None:
-    with pytest.raises(ValueError, match="overflow must be one of block, drop-oldest, drop-newest, not 'drop'"):
+    with pytest.raises(
+        ValueError, match="overflow must be one of block, drop-oldest, drop-newest, not 'drop'"
+    ):
         get_stream({"class": "StdoutStream", "overflow": "drop"})
     with pytest.raises(ValueError, match="buffer must be a positive number"):
         get_stream({"class": "StdoutStream", "buffer": "0"})

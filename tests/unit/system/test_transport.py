@@ -45,9 +45,25 @@ def test_parts(text, scheme, host, port, path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5555", "127.0.0.1:5555", "tcp://", "tcp://host", "tcp://:5555", "tcp://[]:1", "tcp://h:99999",
-             "tcp://h:http", "tcp://h:-1", "tcp://h:", "://x", "ipc://", "ipc://a\0b", "tcp://h:１"],
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "5555",
+        "127.0.0.1:5555",
+        "tcp://",
+        "tcp://host",
+        "tcp://:5555",
+        "tcp://[]:1",
+        "tcp://h:99999",
+        "tcp://h:http",
+        "tcp://h:-1",
+        "tcp://h:",
+        "://x",
+        "ipc://",
+        "ipc://a\0b",
+        "tcp://h:\N{FULLWIDTH DIGIT ONE}",
+    ],
+)
 def test_what_is_no_endpoint_is_refused_with_its_text(text):
     with pytest.raises(TransportError, match="bad endpoint") as refused:
         parse_endpoint(text)
@@ -70,7 +86,9 @@ def test_equal_endpoints_are_interchangeable():
     assert "'ipc'" in repr(parse_endpoint("ipc://h"))
 
 
-@pytest.mark.parametrize(("text", "is_file"), [("ipc://a", True), ("ipc://@a", False), ("ipc://*", False), ("tcp://h:1", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "is_file"), [("ipc://a", True), ("ipc://@a", False), ("ipc://*", False), ("tcp://h:1", False)]
+)
 def test_named_socket_files(text, is_file):
     assert parse_endpoint(text).is_file is is_file
 
@@ -108,7 +126,10 @@ def exchange(context, bound, connect_to):
     return last
 
 
-@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://*:*", "tcp://0.0.0.0:0", "tcp://localhost:0"])  # fmt: skip
+@pytest.mark.parametrize(
+    "endpoint",
+    ["tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://*:*", "tcp://0.0.0.0:0", "tcp://localhost:0"],
+)
 def test_tcp_is_bound_and_handed_over(context, endpoint):
     bound = bind_endpoint(endpoint)
     port = parse_endpoint(bound.endpoint).port
@@ -237,7 +258,10 @@ def test_other_refusals_of_the_system(tmp_path, path, number):
     assert (refused.value.errno, refused.value.filename) == (number, endpoint)
 
 
-@pytest.mark.parametrize("endpoint", ["inproc://x", "ipc://*", "ipc://@abstract", "tcp://lo:*", "tcp://no.such.name:1", "nonsense", "tcp://h"])  # fmt: skip
+@pytest.mark.parametrize(
+    "endpoint",
+    ["inproc://x", "ipc://*", "ipc://@abstract", "tcp://lo:*", "tcp://no.such.name:1", "nonsense", "tcp://h"],
+)
 def test_the_rest_is_for_zeromq(endpoint):
     assert bind_endpoint(endpoint) is None
 

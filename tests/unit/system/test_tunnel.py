@@ -137,9 +137,13 @@ def test_a_stubborn_ssh_is_killed(ssh, tmp_path, monkeypatch):
 
 def test_without_any_ssh_the_old_text_tells(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        with pytest.raises(ImportError, match="pexpect was not found, and failed to use Paramiko"):
-            get_connection(socket, "tcp://127.0.0.1:1", "h")
+    text = "pexpect was not found, and failed to use Paramiko"
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as socket,
+        pytest.raises(ImportError, match=text),
+    ):
+        get_connection(socket, "tcp://127.0.0.1:1", "h")
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_a_peer_that_wants_credentials_is_told_apart(context):
         public, secret = zmq.curve_keypair()
         locked.curve_server, locked.curve_secretkey, locked.curve_publickey = True, secret, public
         port = locked.bind_to_random_port("tcp://127.0.0.1")
-        with pytest.raises(HandshakeError, match="hung up during the ZMTP handshake: .*CURVE"):
+        with pytest.raises(HandshakeError, match=r"hung up during the ZMTP handshake: .*CURVE"):
             DealerConnection(f"tcp://127.0.0.1:{port}")
 
 
@@ -170,7 +170,7 @@ def test_nobody_listens_is_known_at_once(tmp_path):
         unused.bind(("127.0.0.1", 0))
         refused = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
         began = time.monotonic()
-        with pytest.raises(TransportError, match="cannot reach circusd at .*: connection refused") as error:
+        with pytest.raises(TransportError, match=r"cannot reach circusd at .*: connection refused") as error:
             DealerConnection(refused)
         assert isinstance(error.value.__cause__, ConnectionRefusedError)
         assert time.monotonic() - began < 2
@@ -202,11 +202,11 @@ def test_where_nobody_can_be(endpoint, words):
 class Stranger:
     """A listener that sends given bytes to whoever connects, and keeps or closes the connection."""
 
-    def __init__(self, *chunks, hang_up=False, pause=0.0):
+    def __init__(self, *chunks, hang_up=False, pause=0.0, deaf=False):
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.received = b""
-        self._chunks, self._hang_up, self._pause = chunks, hang_up, pause
+        self._chunks, self._hang_up, self._pause, self._deaf = chunks, hang_up, pause, deaf
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._serve)
 
@@ -228,6 +228,8 @@ class Stranger:
                     self._done.wait(self._pause)
                 if self._hang_up:
                     peer.shutdown(socket.SHUT_WR)
+                if self._deaf:
+                    self._done.wait()
                 peer.settimeout(0.02)
                 while not self._done.is_set():
                     try:
@@ -306,21 +308,18 @@ def test_half_a_message_is_kept_for_the_next_wait():
 
 
 def test_a_peer_that_does_not_read_cannot_hold_us():
-    with Stranger(GREETING + READY) as stranger:
+    with Stranger(GREETING + READY, deaf=True) as stranger:
         connection = DealerConnection(stranger.endpoint)
-        stranger._done.wait(0.1)
-        with pytest.raises((NoAnswer, TransportError)):
-            for _ in range(20):
-                stranger._done.set()  # it stops reading
-                connection.send(bytes(1 << 24), time.monotonic() + 0.2)
+        with pytest.raises(NoAnswer):
+            connection.send(bytes(1 << 25), time.monotonic() + 0.2)
         connection.close()
 
 
 def test_a_message_without_end_is_cut_off(monkeypatch):
     monkeypatch.setattr(zmtp, "MAX_FRAME", 1000)
-    with Stranger(GREETING + READY + encode_frame(b"x" * 400, zmtp.MORE) * 4) as stranger:
-        with pytest.raises(HandshakeError, match="without end"):
-            DealerConnection(stranger.endpoint).recv(soon())
+    endless = encode_frame(b"x" * 400, zmtp.MORE) * 4
+    with Stranger(GREETING + READY + endless) as stranger, pytest.raises(HandshakeError, match="without end"):
+        DealerConnection(stranger.endpoint).recv(soon())
 
 
 def test_pings_alone_do_not_extend_a_deadline():

@@ -1,0 +1,168 @@
+"""Workers that cannot be started: nobody else notices, it is told, and it neither spins nor hangs."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from pathlib import Path
+
+import pytest
+from harness import Daemon, child_command, eventually
+
+from tests.e2e.recording import lines_of, told, up
+
+BAD_MSG_DATA_ERROR = 6
+GOOD = "[watcher:good]\ncmd = sleep 98765\n"
+
+
+def test_a_bad_command_retried_for_ever_holds_up_nobody(tmp_path: Path) -> None:
+    """Row 3: the daemon spun, answered nobody, and other watchers never started."""
+    bad = "[watcher:bad]\ncmd = no-such-program\nmax_retry = -1\npriority = 9\n"
+    with Daemon(tmp_path, bad + GOOD) as daemon:
+        up(daemon, "good")
+        assert daemon.status("bad") == "starting"
+        eventually(lambda: daemon.log.count("error in 'bad'") >= 3)
+        assert daemon.log.count("error in 'bad'") < 8, "it is tried slower and slower"
+        began = time.monotonic()
+        assert daemon.call("stats")["status"] == "ok"
+        assert time.monotonic() - began < 1
+        assert daemon.call("stop", name="bad", waiting=True)["status"] == "ok"
+
+
+def test_a_watcher_gives_up_after_max_retry_and_a_waiting_client_learns_why(tmp_path: Path) -> None:
+    """Rows 19 and 20."""
+    ini = "[watcher:bad]\ncmd = no-such-program --x\nmax_retry = 3\nautostart = False\nrespawn_backoff.base = 0.01\n"
+    with Daemon(tmp_path, ini) as daemon:
+        reply = daemon.call("start", name="bad", waiting=True)
+        assert (reply["status"], reply["errno"], reply["reason"]) == ("error", BAD_MSG_DATA_ERROR, "server error")
+        assert "no-such-program" in reply["cause"]
+        assert daemon.log.count("error in 'bad'") == 3
+        assert daemon.status("bad") == "stopped"
+        run = daemon.ctl("start", "bad", "--waiting")
+        assert run.rc != 0
+        assert "no-such-program" in run.out + run.err
+
+
+def test_a_spawn_that_fails_for_a_while_is_retried_with_delays(tmp_path: Path) -> None:
+    """Row 21: one burst of failures stopped the watcher for good."""
+    program = tmp_path / "program"
+    ini = f"[watcher:web]\ncmd = {program}\nmax_retry = 20\n"
+    with Daemon(tmp_path, ini) as daemon:
+        eventually(lambda: daemon.log.count("error in 'web'") >= 2)
+        program.write_text("#!/bin/sh\nexec sleep 98765\n")
+        program.chmod(0o755)
+        up(daemon, "web")
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        ("working_dir = /no/such/directory", "/no/such/directory"),
+        ("rlimit_nofile = 99999999999:99999999999", "rlimit"),
+        ("stdin_socket = nothere", "nothere"),
+        ("uid = no-such-user", "no-such-user"),
+        ("executable = /no/such/program", "/no/such/program"),
+    ],
+)
+def test_whatever_keeps_a_worker_from_starting_ends_stopped_with_a_reason(
+    tmp_path: Path, option: str, word: str
+) -> None:
+    """Rows 20 and 41: some of these stuck at ``starting``, and a waiting client never got an answer."""
+    ini = "[watcher:web]\ncmd = sleep 98765\nautostart = False\nmax_retry = 2\nrespawn_backoff.base = 0.01\n"
+    with Daemon(tmp_path, ini) as daemon, daemon.events() as events:
+        name, _, value = option.partition(" = ")
+        properties = {name: value}
+        if name in ("stdin_socket", "executable"):  # cannot be given over the wire: a file has them
+            daemon.write(ini + option + "\n")
+            assert daemon.call("reloadconfig", waiting=True)["status"] == "ok"
+            events.clear()
+            reply = daemon.call("start", name="web", waiting=True)
+        elif name == "uid":
+            reply = daemon.call("set", name="web", options=properties, waiting=True)
+        else:
+            if name == "rlimit_nofile":
+                properties = {name: 99999999999}
+            assert daemon.call("set", name="web", options=properties, waiting=True)["status"] == "ok"
+            events.clear()
+            reply = daemon.call("start", name="web", waiting=True)
+        assert reply["status"] == "error", reply
+        assert word in str(reply).lower()
+        assert daemon.status("web") == "stopped"
+        assert daemon.call("status")["status"] == "ok"
+        if name != "uid":
+            assert told(daemon, events, "web") == ["stop"]
+
+
+def test_a_bad_uid_in_the_file_fails_the_watcher_not_the_daemon(tmp_path: Path) -> None:
+    """Row 40: it must never run as somebody else instead."""
+    ini = f"[watcher:web]\ncmd = {child_command('shows_itself', '{dir}/out')}\nuid = no-such-user\nmax_retry = 1\n"
+    with Daemon(tmp_path, ini + GOOD) as daemon:
+        up(daemon, "good")
+        daemon.settle()
+        eventually(lambda: "no-such-user" in daemon.log)
+        assert daemon.call("status")["statuses"].get("web", "stopped") == "stopped"
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_worker_of_another_user_has_only_the_groups_of_that_user(tmp_path: Path) -> None:
+    """Row 40: errors of initgroups were swallowed, and root's groups stayed."""
+    nobody = pwd.getpwnam("nobody")
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    ini = f"[watcher:web]\ncmd = {child_command('shows_itself', '{dir}/out')}\nuid = nobody\nworking_dir = /\n"
+    with Daemon(tmp_path, ini) as daemon:
+        up(daemon, "web")
+        eventually((tmp_path / "out").exists)
+        import json
+
+        seen = json.loads((tmp_path / "out").read_text())
+        assert (seen["uid"], seen["gid"]) == (nobody.pw_uid, nobody.pw_gid)
+        assert set(seen["groups"]) <= set(os.getgrouplist("nobody", nobody.pw_gid))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may refuse to become root")
+def test_uid_zero_is_honoured(tmp_path: Path) -> None:
+    """Row 40: ``uid = 0`` was taken for "not set"."""
+    ini = f"[watcher:web]\ncmd = {child_command('shows_itself', '{dir}/out')}\nuid = 0\ngid = 0\n"
+    with Daemon(tmp_path, ini) as daemon:
+        up(daemon, "web")
+        eventually((tmp_path / "out").exists)
+        assert '"uid": 0' in (tmp_path / "out").read_text()
+
+
+def test_limits_may_have_a_soft_and_a_hard_value(tmp_path: Path) -> None:
+    """Row 41."""
+    ini = "[watcher:web]\ncmd = sh -c 'ulimit -Sn; ulimit -Hn; exec sleep 98765'\nrlimit_nofile = 64:128\n"
+    ini += "stdout_stream.filename = {dir}/out\n"
+    with Daemon(tmp_path, ini) as daemon:
+        up(daemon, "web")
+        eventually(lambda: lines_of(tmp_path / "out") == ["64", "128"])
+
+
+def test_an_unknown_limit_is_an_error_of_the_file(tmp_path: Path) -> None:
+    """Row 41: names were checked in the child only."""
+    (tmp_path / "c.ini").write_text("[watcher:web]\ncmd = sleep 1\nrlimit_nofiles = 5\n")
+    daemon = Daemon(tmp_path, "[watcher:web]\ncmd = sleep 1\nrlimit_nofiles = 5\n").start(wait=False)
+    try:
+        assert daemon.wait() == 1
+        assert "nofiles" in daemon.log
+    finally:
+        daemon.stop()
+
+
+def test_a_log_file_that_cannot_be_opened_again_does_not_keep_the_worker_from_running(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    ini = "[watcher:web]\ncmd = sleep 98765\nstdout_stream.filename = {dir}/logs/out\n"
+    with Daemon(tmp_path, ini) as daemon:
+        up(daemon, "web")
+        assert daemon.call("stop", name="web", waiting=True)["status"] == "ok"
+        (logs / "out").unlink()
+        logs.rmdir()
+        assert daemon.call("start", name="web", waiting=True)["status"] == "ok"
+        up(daemon, "web")
+        assert "output is lost" in daemon.log
+        assert daemon.call("stop", name="web", waiting=True)["status"] == "ok"
