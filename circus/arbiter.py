@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from circus.base.capabilities import _setproctitle
-from circus.base.logs import logger, reopen_log_files
+from circus.base.logs import configure_logger, logger, reopen_log_files
 from circus.base.tasks import Ticket, as_future, unwrap_loop
 from circus.engine import Engine
-from circus.exc import AlreadyExist, CircusError, ConflictError
+from circus.exc import AlreadyExist, CircusError, ConflictError, Superseded
 from circus.model.plan import ENV_EXCEPTIONS as _ENV_EXCEPTIONS
 from circus.model.plan import Plan, make_plan
 from circus.model.plugincmd import plugin_command
@@ -93,7 +93,7 @@ class Arbiter:
         self.umask, self.endpoint_owner, self.fqdn_prefix = umask, endpoint_owner, fqdn_prefix
         self.pid = os.getpid()
         self._fqdn: str | None = None
-        self._context = context
+        self._zmq = context
         self._own_context = False
         self._given_loop = loop
         self._provided_loop = loop is not None
@@ -115,18 +115,23 @@ class Arbiter:
         self._exclusive_running_command: str | None = None
         self._busy: str | None = None
         self._stop_ticket: Ticket | None = None
+        self._closed = Ticket("close")
         self._starting: Ticket | None = None
         self._bound: dict[str, Any] = {}
-        self._initialized = False
+        self._open = False
         #: The signal handlers, once :meth:`start` has taken the signals.
         self.sys_hdl: Any = None
         #: Called when everything is stopped, before the answer to ``quit`` (circusd gives up its pid file).
         self.farewell: Callable[[], None] | None = None
         #: Removed watchers whose processes have not ended yet.
         self._leaving: set[Watcher] = set()
+        #: Watchers whose turn to be started has not come yet, a queue for each group start under way.
+        self._queues: list[list[Watcher]] = []
         #: Measures how long the loop is held up (own loop only).
         self.stalls: Any = None
         self._cfg: dict[str, Any] | None = None
+        #: What circusd's command line says about logging; it wins over the file.
+        self.log_options: dict[str, str | None] = dict.fromkeys(("loglevel", "logoutput", "loggerconfig"))
         self.config_file: str | None = None
         self._add_own_watchers(plugins or ())
         self._ctrl: Any = None
@@ -139,7 +144,7 @@ class Arbiter:
         from circus.controller import Controller
 
         return Controller(
-            self.endpoint, self.multicast_endpoint, self._context, self._boot, self, self.check_delay,
+            self.endpoint, self.multicast_endpoint, self._zmq, self._boot, self, self.check_delay,
             self.endpoint_owner,
         )
 
@@ -224,12 +229,12 @@ class Arbiter:
     @property
     def context(self) -> Any:
         """The zmq context."""
-        if self._context is None:
+        if self._zmq is None:
             import zmq  # kept off the start path
 
-            self._context = zmq.Context()
+            self._zmq = zmq.Context()
             self._own_context = True
-        return self._context
+        return self._zmq
 
     @property
     def loop(self) -> Any:
@@ -320,7 +325,7 @@ class Arbiter:
             raise
         for watcher in self.watchers:
             self._introduce(watcher)
-        self._initialized = True
+        self._open = True
 
     def _bind_endpoints(self) -> None:
         """Take both endpoints as plain sockets now, so that errors are known and zmq can come later."""
@@ -344,8 +349,11 @@ class Arbiter:
         """Hand the endpoints to zmq: from here on commands are answered and events published."""
         import zmq  # kept off the start path
 
+        from circus.system.zmqcontext import plain_context
+
+        context = plain_context(self.context)
         if self.pubsub_endpoint is not None and self._evpub is None:
-            publisher = self.context.socket(zmq.XPUB)  # a PUB socket that tells whether anybody listens
+            publisher = context.socket(zmq.XPUB)  # a PUB socket that tells whether anybody listens
             publisher.linger = 0
             bound = self._bound.get("pubsub")
             if bound is not None:
@@ -353,7 +361,7 @@ class Arbiter:
             else:
                 publisher.bind(self.pubsub_endpoint)
             self.evpub_socket = publisher
-        self.ctrl.context = self.context
+        self.ctrl.context = context
         self.ctrl.bound = self._bound.get("control")
         self.ctrl.start()
 
@@ -377,7 +385,7 @@ class Arbiter:
         :raises OSError: when an endpoint or socket cannot be bound.
         """
         logger.info("Starting master on pid %s", self.pid)
-        if not self._initialized:
+        if not self._open:
             self.initialize()
         self._running = True
         if self._provided_loop:
@@ -418,9 +426,7 @@ class Arbiter:
             self._release()
             asyncio.set_event_loop(None)
             loop.close()
-            if self._own_context:
-                self._context.destroy(linger=500)
-                self._context, self._own_context = None, False
+            self._drop_context()
         return self._restarting
 
     def _runs_foreign_code(self) -> bool:
@@ -451,16 +457,21 @@ class Arbiter:
     def _start_watchers(self, watchers: Iterable[Watcher] | None, *, boot: bool, forced: bool = False) -> Ticket:
         """Start watchers one after the other, by priority, with ``warmup_delay`` after each.
 
-        A watcher that meets trouble is left to its retries and the next one has its turn.
+        A watcher that meets trouble is left to its retries and the next one has its turn; one that was stopped
+        meanwhile (:meth:`unqueue`) loses its turn.
         """
-        todo = iter(list(watchers) if watchers is not None else self.iter_watchers())
+        todo = list(watchers) if watchers is not None else self.iter_watchers()
+        self._queues.append(todo)
+        total = len(todo)
+        taken = 0
         done = Ticket("start")
+        done.on_done(lambda _: self._queues.remove(todo))
 
         def following() -> None:
-            if self._stopping or done.done:
-                done.settle()
-                return
-            for watcher in todo:
+            nonlocal taken
+            while todo and not self._stopping:
+                watcher = todo.pop(0)
+                taken += 1
                 if watchers is None and watcher.on_demand:
                     self.alarm.hold(watcher, held=False)
                     if watcher.is_stopped():
@@ -468,7 +479,10 @@ class Arbiter:
                 elif forced or watcher.autostart:
                     start_one(watcher)
                     return
-            done.settle()
+            if taken < total and not boot:
+                done.fail(Superseded("start", "quit" if self._stopping else "stop", "*"))
+            else:
+                done.settle()
 
         def start_one(watcher: Watcher) -> None:
             turn = Ticket("turn")
@@ -481,6 +495,11 @@ class Arbiter:
         following()
         return done
 
+    def unqueue(self, watchers: Iterable[Watcher]) -> None:
+        """Watchers that somebody stops now are not started by a group start that began before."""
+        for queue in self._queues:
+            queue[:] = [watcher for watcher in queue if watcher not in watchers]
+
     def start_watcher(self, watcher: Watcher) -> Any:
         """Start one watcher if it has ``autostart``. :return: Future, done ``warmup_delay`` later."""
         return as_future(self._start_watchers([watcher], boot=False), self._boot.real)
@@ -489,6 +508,8 @@ class Arbiter:
         """Start several watchers by priority; those a function chose are all started, else those with autostart."""
         self._guard("arbiter_start_watchers")
         chosen = None if watcher_iter_func is None else list(watcher_iter_func())
+        for watcher in chosen or ():
+            self.alarm.hold(watcher, held=False)
         return as_future(self._start_watchers(chosen, boot=False, forced=chosen is not None), self._boot.real)
 
     def stop_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
@@ -501,6 +522,7 @@ class Arbiter:
 
     def _stop_watchers(self, watchers: Iterable[Watcher], cause: str) -> Ticket:
         chosen = sorted(watchers, key=lambda watcher: watcher.priority)
+        self.unqueue(chosen)
         self.engine.trees.prime([pid for watcher in chosen for pid in watcher.active_pids()])
         done = Ticket("stop")
         pending = len(chosen)
@@ -522,10 +544,15 @@ class Arbiter:
     def stop(self, cause: str = "quit") -> Any:
         """Stop all watchers and then the daemon; overtakes whatever runs, a full restart too.
 
-        :return: Future, done before it closes; None while there is no loop yet.
+        :return: Future, done when everything is closed (with a loop of its own: just before, for the loop ends,
+            too); None while there is no loop yet.
         """
         self._restarting = False
+        if self._closed.done and self.sys_hdl is not None:
+            self.sys_hdl.release()  # start() said "restart", and its caller does not
         ticket = self._quit(cause)
+        if self._provided_loop:
+            ticket = self._closed
         return as_future(ticket, self._boot.real) if self._boot.real is not None else None
 
     def _quit(self, cause: str) -> Ticket:
@@ -564,15 +591,24 @@ class Arbiter:
         if self._restarting and self.sys_hdl is not None:
             self.sys_hdl.bridge()
         self.stop_controller_and_close_sockets()
-        if not self._provided_loop:
+        if self._provided_loop:
+            self._drop_context()
+        else:
             self._loop_stopped = True
             self._boot.real.stop()
+        self._closed.settle()
+
+    def _drop_context(self) -> None:
+        if self._own_context:
+            self._zmq.destroy(linger=500)
+            self._zmq, self._own_context = None, False
 
     def stop_controller_and_close_sockets(self) -> None:
         """Stop answering and publishing; let go of all sockets."""
         self._running = False
-        with contextlib.suppress(Exception):
-            self.ctrl.stop()
+        if self._ctrl is not None:
+            with contextlib.suppress(Exception):
+                self._ctrl.stop()
         self.bus.close()
         self._evpub = None
         self.sockets.close_all()
@@ -661,8 +697,9 @@ class Arbiter:
         if inside_circusd and not self._provided_loop:
             if self.config_file is not None:
                 from circus.config import get_config
+                from circus.reconfigure import rehearse  # kept off the start path
 
-                get_config(self.config_file)
+                rehearse(self, get_config(self.config_file))
             self._restarting = True
             return as_future(self._quit("restart command"), self._boot.real)
         chosen = self.iter_watchers() if watcher_iter_func is None else list(watcher_iter_func())
@@ -712,6 +749,19 @@ class Arbiter:
 
         return create_task(run(), name="reloadconfig")
 
+    def set_live(self, option: str, value: Any) -> None:
+        """Change an option of the daemon that takes effect without a restart (``plan.LIVE_OPTIONS``)."""
+        setattr(self, option, value)
+        if option == "check_delay":
+            self.ctrl.set_check_delay(value)
+        elif option == "fqdn_prefix":
+            self._fqdn = None
+        elif option in ("loglevel", "logoutput"):
+            given = {name: value or getattr(self, name) for name, value in self.log_options.items()}
+            configure_logger(
+                logger, given.get("loglevel") or "info", given.get("logoutput") or "-", given.get("loggerconfig")
+            )
+
     def add_watcher(self, name: str, cmd: str, **kw: Any) -> Watcher:
         """Add a watcher; it is not started.
 
@@ -725,7 +775,7 @@ class Arbiter:
         watcher = Watcher(name, cmd, **kw)
         self.watchers.append(watcher)
         self._watchers_names[name.lower()] = watcher
-        if self._initialized or self._evpub is not None:
+        if self._open or self._evpub is not None:
             self._introduce(watcher)
         watcher.notify_event("add", {"time": time.time()})
         return watcher

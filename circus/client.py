@@ -18,6 +18,7 @@ import zmq
 from circus.base.endpoints import DEFAULT_ENDPOINT_DEALER
 from circus.exc import CallError
 from circus.system.transport import get_connection
+from circus.system.zmqcontext import plain_context
 
 if TYPE_CHECKING:
     import asyncio
@@ -97,7 +98,7 @@ class _Dealer:
         #: The time limit of a call in milliseconds; may be changed between calls.
         self.timeout = timeout * 1000
         self._id = uuid.uuid4().hex.encode("ascii")
-        self.socket = self.context.socket(zmq.DEALER)
+        self.socket = plain_context(self.context).socket(zmq.DEALER)
         self.socket.setsockopt(zmq.IDENTITY, self._id)
         self.socket.setsockopt(zmq.LINGER, 0)
         self._tunnel = get_connection(self.socket, endpoint, ssh_server, ssh_keyfile)

@@ -14,6 +14,7 @@ import zmq
 
 from circus.base.endpoints import DEFAULT_ENDPOINT_SUB
 from circus.system.transport import get_connection
+from circus.system.zmqcontext import plain_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +48,7 @@ class CircusConsumer:
         self.timeout = timeout
         self.keep_context = context is not None
         self._init_context(context)
-        self.pubsub_socket = self.context.socket(zmq.SUB)
+        self.pubsub_socket = plain_context(self.context).socket(zmq.SUB)
         self.pubsub_socket.setsockopt(zmq.LINGER, 0)
         try:
             for topic in self.topics:

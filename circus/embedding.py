@@ -67,7 +67,7 @@ class ArbiterHandler:
             options.setdefault("name", options["cmd"].split()[0].rpartition("/")[2])
             options["stream_backend"] = stream_backend
             built.append(Watcher.load_from_config(options))
-        return self._get_arbiter_klass(background=background)(
+        arbiter = self._get_arbiter_klass(background=background)(
             built,
             controller or DEFAULT_ENDPOINT_DEALER,
             pubsub_endpoint or DEFAULT_ENDPOINT_SUB,
@@ -84,6 +84,9 @@ class ArbiterHandler:
             check_delay=check_delay,
             **kw,
         )
+        # UDP discovery answers only when it was asked for (decision 14); the default is still reported.
+        arbiter.multicast_answers = multicast_endpoint is not None
+        return arbiter
 
     def _get_arbiter_klass(self, background: bool) -> Any:
         from circus.arbiter import Arbiter, ThreadedArbiter

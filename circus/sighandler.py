@@ -66,6 +66,17 @@ class SysHandler:
         for signum, handler in previous.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
 
+    def release(self) -> None:
+        """There is no next one after a :meth:`bridge`: give the signals back, those that came meanwhile, too."""
+        if not self._bridging:
+            return
+        self._bridging = False
+        self._previous = {s: before for s, before in self._previous.items() if signal.getsignal(s) == self.signal}
+        self.stop()
+        received, self._received = self._received, []
+        for signum in received:
+            signal.raise_signal(signum)
+
     def signal(self, sig: int, frame: Any = None) -> None:
         """From the interpreter: remember it for the loop. Does nothing that is unsafe in a signal handler."""
         self._received.append(sig)

@@ -20,7 +20,7 @@ from circus.base.logs import logger
 from circus.base.tasks import Ticket
 from circus.exc import SpawnError
 from circus.model import steps
-from circus.model.lifecycle import Lifecycle, describe_exit
+from circus.model.lifecycle import Lifecycle
 from circus.system.launch import read_setup
 from circus.system.proctable import ProcRef, is_same, signal_ref, snapshot_trees
 from circus.system.tree import TreeWatch
@@ -64,9 +64,9 @@ class Supervision:
         self.engine = engine
         self.machine = Lifecycle(watcher)
         self.workers: dict[int, Worker] = {}
-        self.story: deque[tuple[float, str]] = deque(maxlen=STORY_LENGTH)
+        self._story: deque[tuple[float, str, tuple[Any, ...]]] = deque(maxlen=STORY_LENGTH)
         #: Called once each time a start meets its first failure (the arbiter goes on to the next watcher then).
-        self.on_trouble: Callable[[], None] | None = None
+        self.on_trouble: Callable[[], object] | None = None
         #: Told of each change of stage (on_demand, shutdown).
         self.on_stage: Callable[[Watcher, steps.Stage], None] | None = None
         self._stage = self.machine.stage
@@ -97,7 +97,7 @@ class Supervision:
                         self.on_stage(self.watcher, self._stage)
         except Exception:
             # Nothing may leave this loop half-way: the next fact would meet a machine nobody listens to.
-            logger.exception("%s: internal error on %r; story: %s", self.watcher.name, fact, list(self.story)[-10:])
+            logger.exception("%s: internal error on %r; story: %s", self.watcher.name, fact, self.story()[-10:])
             self._inbox.clear()
         finally:
             self._carrying = False
@@ -112,13 +112,17 @@ class Supervision:
     def wish(self, wish: steps.Wish, cause: str = "", **params: Any) -> Ticket:
         """Want something of the watcher; the ticket is settled when it is done, superseded or has failed."""
         ticket = Ticket(wish.value)
-        self.tell(f"{wish.value} wanted{' by ' + cause if cause else ''}")
+        self.tell("%s wanted: %s", wish.value, cause)
         self.feed(steps.Wanted(wish, ticket, cause or f"{wish.value} command", params))
         return ticket
 
-    def tell(self, text: str) -> None:
-        """Add a line to the watcher's story."""
-        self.story.append((time.time(), text))
+    def tell(self, text: str, *args: Any) -> None:
+        """Add a line to the watcher's story, in the notation of :mod:`logging`."""
+        self._story.append((time.time(), text, args))
+
+    def story(self) -> list[tuple[float, str]]:
+        """What happened to the watcher lately: wall-clock times and lines, oldest first."""
+        return [(at, text % args if args else text) for at, text, args in self._story]
 
     def worker_of(self, pid: int) -> Worker | None:
         """The worker with that pid, if it is one of ours."""
@@ -178,7 +182,7 @@ class Supervision:
             self.engine.loop.add_reader(process.setup_fd, self._set_up, worker)
 
     def _spawn_failed(self, sid: int, text: str, *, passing: bool = False) -> None:
-        self.tell(f"could not be started: {text}")
+        self.tell("could not be started: %s", text)
         self.feed(steps.SpawnFailed(sid, text, passing))
         trouble, self.on_trouble = self.on_trouble, None
         if trouble is not None:
@@ -224,7 +228,7 @@ class Supervision:
     def _drained(self, worker: Worker) -> None:
         slot = self.machine.slots.get(worker.sid)
         leftovers = bool(slot is not None and slot.ending and self._await_leftovers(worker))
-        self.tell(f"worker {worker.process.wid} (pid {worker.process.pid}) {describe_exit(worker.exit)}")
+        self.tell("worker %s (pid %s) ended: %s", worker.process.wid, worker.process.pid, worker.exit)
         self.feed(steps.Exited(worker.sid, worker.exit, leftovers))
 
     def _await_leftovers(self, worker: Worker) -> bool:
@@ -359,7 +363,7 @@ class Supervision:
         payload = dict(step.payload)
         payload.setdefault("time", time.time())
         if step.event in ("start", "stop", "reload"):
-            self.tell(f"{step.event}: {payload.get('cause', '')}")
+            self.tell("%s: %s", step.event, payload.get("cause", ""))
         self.watcher.notify_event(step.event, payload)
 
     def _wake_at(self, step: steps.WakeAt) -> None:

@@ -315,6 +315,8 @@ class Watcher:
         if getattr(arbiter, "_restarting", False):
             raise ConflictError("arbiter is restarting...")
         running = getattr(arbiter, "_exclusive_running_command", None)
+        if running is None and getattr(arbiter, "_stopping", False) is True:
+            running = "arbiter_stop"
         if running is not None:
             raise ConflictError(f"arbiter is already running {running} command")
 
@@ -343,6 +345,8 @@ class Watcher:
         """Stop all its processes and close its streams. :return: Future of None."""
         self.guard("watcher_stop")
         self._hold(held=True)
+        if hasattr(self.arbiter, "unqueue"):
+            self.arbiter.unqueue([self])
         return self._stop(cause=cause)
 
     def _stop(self, close_output_streams: bool = False, cause: str = "stop") -> Any:

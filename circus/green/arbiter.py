@@ -27,7 +27,7 @@ class Arbiter(_Arbiter):
         return Controller(
             self.endpoint,
             self.multicast_endpoint,
-            self._context,
+            self._zmq,
             self._boot,
             self,
             self.check_delay,

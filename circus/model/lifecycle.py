@@ -11,9 +11,11 @@ settles. Hooks are questions whose answer continues a small closure, so that not
 
 from __future__ import annotations
 
+import functools
 import heapq
 import math
 import random
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -391,7 +393,31 @@ class Lifecycle:
             if slot.phase is Phase.CONFIRMING:
                 slot.kill = how
             self._retire(slot, *how)
-        self._kills.append((fact.ticket, {s.sid for s in chosen}))
+        sids = {s.sid for s in chosen}
+        for slot in self.slots.values():
+            if slot.phase is Phase.STOPPING and slot.sid not in sids and (pids is None or slot.pid in pids):
+                if self._shorten(slot, params.get("signum"), params.get("graceful_timeout")):
+                    sids.add(slot.sid)
+        self._kills.append((fact.ticket, sids))
+
+    def _shorten(self, slot: Slot, signum: int | None, graceful_timeout: float | None) -> bool:
+        """End a worker that is being stopped already sooner than planned, if that is what a kill command asks for."""
+        if signum == SIGKILL:
+            graceful_timeout = 0.0
+        if graceful_timeout is None or self.now + graceful_timeout >= slot.deadline:
+            return False
+        slot.deadline = self.now + graceful_timeout
+        self._wake_for_grace(slot)
+        return True
+
+    def _wake_for_grace(self, slot: Slot) -> None:
+        """Look at ``slot`` when its grace is over."""
+
+        def over(_: bool) -> None:
+            if slot.deadline <= self.now:  # else SIGKILL was sent before
+                self._escalate(slot)
+
+        self._wake(slot.deadline, over)
 
     def _hurry(self) -> None:
         """Grace is over, for processes and for hooks: those that have not answered are not waited for."""
@@ -596,16 +622,12 @@ class Lifecycle:
             if grace <= 0:
                 self._escalate(slot)
 
-        def over(_: bool) -> None:
-            if slot.deadline <= self.now:  # else SIGKILL was sent before
-                self._escalate(slot)
-
         self._ask("before_signal", answered, pid=slot.pid, signum=signum)
         if self.hurried:
             self._escalate(slot)
         elif grace > 0:
             slot.deadline = self.now + grace
-            self._wake(slot.deadline, over)
+            self._wake_for_grace(slot)
 
     def _escalate(self, slot: Slot) -> None:
         if slot.sid not in self.slots or slot.phase not in (Phase.STOPPING, Phase.LINGERING):
@@ -969,14 +991,13 @@ _HANDLERS: dict[type, Callable[[Lifecycle, Any], None]] = {
 }
 
 
+@functools.cache
 def describe_exit(returncode: int | None) -> str:
     """An exit status in words for log lines and causes: ``exited with 3``, ``killed by SIGKILL``."""
     if returncode is None:
         return "vanished"
     if returncode >= 0:
         return f"exited with {returncode}"
-    import signal
-
     try:
         return f"killed by {signal.Signals(-returncode).name}"
     except ValueError:

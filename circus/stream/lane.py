@@ -44,7 +44,8 @@ class Seat:
         "brimming",
         "channel",
         "ending",
-        "ghost",
+        "ghost_round",
+        "ghosts",
         "lane",
         "lock",
         "outlet",
@@ -76,8 +77,8 @@ class Seat:
         self.brimming = False
         self.small_rounds = 0
         self.ending = False
-        #: The last descriptor that was ready though nobody here reads it, and in which round.
-        self.ghost = (-1, -1)
+        #: The last round with a ready descriptor that nobody here reads, and how many such rounds in a row.
+        self.ghost_round = self.ghosts = 0
 
     def stuck_for(self, now: float) -> float:
         """Seconds that it has been inside a sink, 0.0 when it is not."""

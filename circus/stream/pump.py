@@ -48,6 +48,8 @@ BLOCK = 4096
 #: After BUSY_ROUNDS rounds that each began within AT_ONCE seconds of waiting, and with no pipe filling up, it
 #: pays to let the pipes fill for PAUSE seconds: one write of many lines instead of many writes of one.
 BUSY_ROUNDS, AT_ONCE, PAUSE = 8, 0.0005, 0.0003
+#: So many rounds in a row with a descriptor that is not ours are no stale news any more.
+GHOST_ROUNDS = 100
 #: A drain waits for a stuck sink no longer than that, seconds.
 DRAIN_LIMIT = 1.0
 #: What :meth:`Pump.settle` waits for, seconds.
@@ -125,11 +127,11 @@ class Pump:
     def drain(self, pipes: list[Pipe], loop: Any, callback: Callable[[], object]) -> None:
         """Call ``callback()`` once all that a process, now dead, wrote to ``pipes`` is with its sink.
 
-        At once, when a look at the pipes proves that there is nothing; else on ``loop``, after DRAIN_LIMIT at
-        the latest. After this returns the files of the worker are not used any more: a pipe that is not at
+        At once, when a look at the pipes proves that there is nothing, or when the sink has been stuck for
+        longer than DRAIN_LIMIT already; else on ``loop``, after DRAIN_LIMIT at the latest. After this returns the files of the worker are not used any more: a pipe that is not at
         its end (a grandchild holds it, or its sink is stuck) is read on through a copy of the descriptor.
         """
-        slow = [pipe for pipe in pipes if not self._is_finished(pipe)]
+        slow = [pipe for pipe in pipes if not self._is_finished(pipe) and not self._is_hung(pipe)]
         if not slow:
             callback()
             return
@@ -305,6 +307,11 @@ class Pump:
         seat = lane.seat
         return seat is None or seat.stuck_for(time.monotonic()) > STUCK_AFTER
 
+    def _is_hung(self, pipe: Pipe) -> bool:
+        """Whether its sink is stuck for so long already that waiting for it once more is no use."""
+        seat = pipe.channel.route.outlet.lane.seat
+        return seat is not None and seat.stuck_for(time.monotonic()) > DRAIN_LIMIT
+
     # -- jobs ------------------------------------------------------------------------------------------------
 
     def _post(self, where: Callable[[], Lane], job: Job) -> None:
@@ -468,13 +475,15 @@ class Pump:
 
     def _forget_dead(self, seat: Seat, fd: int) -> None:
         """A descriptor that is not read here was ready: stale news, or it would be ready for ever."""
-        lane, before = seat.lane, seat.ghost
-        seat.ghost = (fd, seat.turns)
-        if lane.poller.unregister(fd) or before != (fd, seat.turns - 1):
+        if seat.lane.poller.unregister(fd) or seat.ghost_round == seat.turns:
+            return
+        seat.ghosts = seat.ghosts + 1 if seat.ghost_round == seat.turns - 1 else 1
+        seat.ghost_round = seat.turns
+        if seat.ghosts < GHOST_ROUNDS:
             return
         with self._lock:
             logger.warning("descriptor %d was closed while it was read, and lives on in another process", fd)
-            lane.poller.rebuild(list(lane.pipes))
+            seat.lane.poller.rebuild(list(seat.lane.pipes))
 
 
 def _announce(event: threading.Event) -> Job:

@@ -111,8 +111,11 @@ class Redirector:
         self.running = False
         count = len(self._active)
         pipes = [*self._active.values(), *self._adopted]
+        before = self._overflowed()
         for pipe in pipes:
             self._pump.remove(pipe)
+        if (given_up := self._overflowed() - before) > 0:
+            logger.warning("%d bytes of output were given up: their stream is stuck", given_up)
         self._active.clear()
         self._adopted.clear()
         if pipes:
@@ -168,7 +171,8 @@ class Redirector:
             callback()
             return
         self._adopted.update(pipes)  # before the pump's thread can say that they have ended
-        self._pump.drain(pipes, self.loop, callback)
+        # A Tornado loop is accepted wherever a loop is.
+        self._pump.drain(pipes, getattr(self.loop, "asyncio_loop", self.loop), callback)
         self._adopted -= {pipe for pipe in pipes if pipe.lane is None}
 
     @staticmethod
@@ -184,6 +188,9 @@ class Redirector:
     def _bind(self, name: str, sink: SinkCall | None) -> None:
         self.redirect[name] = sink
         self._pump.bind(self._channels[name], sink, self.buffer)
+
+    def _overflowed(self) -> int:
+        return sum(channel.overflowed for channel in self._channels.values())
 
     def _activate(self, fd: int) -> bool:
         name, process, file = self.pipes[fd]

@@ -8,11 +8,14 @@ this process and to the PUB socket once there is one. It looks like a zmq socket
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from circus.base.logs import logger
 
+#: Seconds for which "nobody listens" is believed without asking the socket again.
+ASK_EVERY = 0.001
 Subscriber = Callable[[Sequence[bytes]], None]
 
 
@@ -33,6 +36,7 @@ class Bus:
         #: Prefixes that remote subscribers asked for (XPUB only; the socket drops duplicates).
         self._topics: set[bytes] = set()
         self._fd: int | None = None
+        self._asked_at = 0.0
         self.closed = False
         #: Events no subscriber could be given because the socket refused them.
         self.lost = 0
@@ -56,8 +60,11 @@ class Bus:
         """Whether anybody would get an event published now."""
         if self._subscribers or self._fd is None:
             return bool(self._subscribers) or self.socket is not None
-        if not self._topics and threading.get_ident() == self._thread:
-            self._take_subscriptions()  # one may have arrived that the loop has not come to
+        if not self._topics:
+            now = time.monotonic()
+            if now - self._asked_at > ASK_EVERY and threading.get_ident() == self._thread:
+                self._asked_at = now
+                self._take_subscriptions()  # one may have arrived that the loop has not come to
         return bool(self._topics)
 
     def _take_subscriptions(self) -> None:

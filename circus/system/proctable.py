@@ -87,26 +87,42 @@ def snapshot_trees(pids: Iterable[int]) -> dict[int, tuple[ProcRef, ...]]:
     wanted = list(pids)
     if not HAS_CHILDREN_FILE:
         return _trees_by_parents(wanted)
-    company = _company(set(wanted))
+    company, strangers = _company(set(wanted))
+    children: Callable[[int], Iterable[int]] = listed_children
+    if len(strangers) <= len(wanted):
+        # Who is in none of the sessions is our descendant only if it left one: few processes to ask for a parent.
+        kin = _kin(strangers)
+        children = lambda pid: kin.get(pid, ())  # noqa: E731 - one of two ways to the same answer
     trees = {}
     for root in wanted:
         members: dict[int, ProcRef | None] = {root: None}
-        line = [*listed_children(root), *company.get(root, ())]
+        line = [*children(root), *company.get(root, ())]
         for pid in line:  # grows while it is walked
             if pid not in members:
                 stat = read_stat(pid)
                 ended = stat is None or stat[STATE] in ENDED
                 members[pid] = None if stat is None or ended else ProcRef(pid, int(stat[STARTTIME]))
                 if not ended:
-                    line += listed_children(pid)
+                    line += children(pid)
         trees[root] = tuple(ref for ref in members.values() if ref is not None)
     return trees
 
 
-def _company(leaders: set[int]) -> dict[int, list[int]]:
-    """Members of the sessions and process groups led by ``leaders``; asking the kernel for these two numbers
-    costs a tenth of what its ``stat`` line does."""
+def _kin(pids: Iterable[int]) -> dict[int, list[int]]:
+    """Those of ``pids`` that have a parent, by its pid."""
+    kin: dict[int, list[int]] = {}
+    for pid in pids:
+        stat = read_stat(pid)
+        if stat is not None:
+            kin.setdefault(int(stat[PPID]), []).append(pid)
+    return kin
+
+
+def _company(leaders: set[int]) -> tuple[dict[int, list[int]], list[int]]:
+    """Members of the sessions and process groups led by ``leaders``, and everybody else but the kernel's own;
+    asking the kernel for these two numbers costs a tenth of what its ``stat`` line does."""
     company: dict[int, list[int]] = {}
+    strangers: list[int] = []
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
@@ -117,9 +133,11 @@ def _company(leaders: set[int]) -> dict[int, list[int]]:
             continue
         if session in leaders:
             company.setdefault(session, []).append(pid)
+        elif session:  # the kernel's threads are in session 0
+            strangers.append(pid)
         if group in leaders and group != session:
             company.setdefault(group, []).append(pid)
-    return company
+    return company, strangers
 
 
 def _trees_by_parents(wanted: list[int]) -> dict[int, tuple[ProcRef, ...]]:
@@ -171,6 +189,8 @@ def children_of(pid: int, recursive: bool = False) -> list[int]:
 def listed_children(pid: int) -> list[int]:
     """Children by the kernel's own list, which each task keeps for itself."""
     try:
+        if os.stat(f"/proc/{pid}/task").st_nlink == 3:  # itself, its parent, and one thread
+            return [int(child) for child in read_file(f"/proc/{pid}/task/{pid}/children").split()]
         tasks = os.listdir(f"/proc/{pid}/task")
     except (FileNotFoundError, ProcessLookupError):
         return []

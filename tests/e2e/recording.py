@@ -10,9 +10,12 @@ from harness import PATIENCE, Daemon, Event, EventRecorder, eventually
 
 
 def up(daemon: Daemon, *watchers: str) -> None:
-    """Wait until all of ``watchers`` are active."""
+    """Wait until all of ``watchers`` are active; a failure shows the daemon's log."""
     for watcher in watchers:
-        daemon.wait_status(watcher, "active")
+        try:
+            daemon.wait_status(watcher, "active")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; log:\n{daemon.log}") from error
 
 
 def barrier(daemon: Daemon, recorder: EventRecorder) -> None:

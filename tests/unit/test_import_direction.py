@@ -43,7 +43,6 @@ _START_PATH = [
     *(
         "ini",
         "config",
-        
         "hooks",
         "watcher",
         "arbiter",

@@ -416,6 +416,36 @@ def test_kill_of_an_unknown_pid_is_done_at_once() -> None:
     assert (play.settled, play.events) == ({"kill": None}, [])
 
 
+def test_a_second_kill_of_a_stopping_worker_returns_at_once() -> None:
+    play = started()
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    play.want(Wish.KILL)
+    assert play.settled == {"kill": None}
+    assert len(play.signals) == 1
+
+
+def test_sigkill_by_a_kill_command_ends_a_stop_that_is_under_way() -> None:
+    play = started(graceful_timeout=600)
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    play.want(Wish.KILL, signum=9)
+    play.advance(0)
+    assert play.settled == {"kill": None, "stop": None}
+    assert play.events == ["kill", "kill", "reap", "stop"]
+
+
+def test_a_kill_command_may_shorten_the_grace_of_a_stop_but_not_stretch_it() -> None:
+    play = started(graceful_timeout=600)
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    play.want(Wish.KILL, "shorter", graceful_timeout=1.0)
+    play.want(Wish.KILL, "longer", graceful_timeout=5.0)
+    assert play.settled == {"longer": None}
+    play.advance(1.0)
+    assert play.settled == {"longer": None, "shorter": None, "stop": None}
+
+
 def test_kill_of_a_worker_whose_after_spawn_thinks_comes_after_the_answer() -> None:
     play = Play(hooks={"after_spawn": None})
     play.want(Wish.START)

@@ -70,6 +70,7 @@ def own_lanes() -> int:
     return len(pump_threads()) - 2  # the main one and the watchdog
 
 
+@pytest.mark.slow
 def test_a_stuck_sink_holds_up_its_own_workers_only(
     make_worker: MakeWorker, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,6 +114,7 @@ def test_two_stuck_sinks_have_a_thread_each(make_worker: MakeWorker) -> None:
         redirector.stop()
 
 
+@pytest.mark.slow
 def test_a_sink_that_recovered_comes_back_to_the_shared_thread(
     make_worker: MakeWorker, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_sink_that_recovered_comes_back_to_the_shared_thread(
     redirector.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest"])
 def test_dropping_policies_keep_the_worker_going(make_worker: MakeWorker, policy: str) -> None:
     gate = Gate(policy, buffer=10_000)
@@ -197,6 +200,7 @@ def test_a_full_fifo_delays_nobody(make_worker: MakeWorker, tmp_path: Path) -> N
     os.close(reader)
 
 
+@pytest.mark.slow
 def test_exit_is_not_delayed_by_a_stuck_sink(tmp_path: Path) -> None:
     code = f"""
 import os, sys, time
@@ -248,6 +252,39 @@ def test_drain_waits_a_second_for_a_stuck_sink_and_keeps_the_order(
     second.write(b"3\n")
     eventually(lambda: gate.taken == [b"1\n", b"2\n", b"3\n"])
     redirector.stop()
+
+
+@pytest.mark.slow
+def test_drain_does_not_wait_for_a_sink_that_hangs_for_long(
+    make_worker: MakeWorker, gate: Gate, loop: ManualLoop
+) -> None:
+    worker = make_worker(1)
+    redirector = redirect(gate, worker, loop)
+    worker.write(b"1\n")
+    eventually(lambda: redirector.counters()["stdout"]["blocked"] > 1)
+    worker.write(b"2\n")
+    worker.die()
+    called: list[int] = []
+    redirector.drain(worker, lambda: called.append(1))
+    assert called == [1]
+    worker.close()
+    gate.opened.set()
+    eventually(lambda: gate.taken == [b"1\n", b"2\n"])
+    redirector.stop()
+
+
+def test_stopping_says_how_much_was_given_up(
+    make_worker: MakeWorker, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = make_worker(1)
+    redirector = redirect(gate, worker)
+    worker.write(b"1\n")
+    eventually(lambda: own_lanes() == 1)
+    worker.write(b"12345\n")
+    redirector.stop()
+    assert redirector.counters()["stdout"]["dropped"] == 6
+    assert "6 bytes of output were given up: their stream is stuck" in caplog.text
+    gate.opened.set()
 
 
 def test_a_silent_worker_of_a_stuck_sink_is_not_waited_for(
@@ -306,6 +343,7 @@ def test_shutdown_writes_what_is_left_and_the_pump_works_again(make_worker: Make
     stuck.stop()
 
 
+@pytest.mark.slow
 def test_an_idle_pump_waits_without_a_timer_and_ends_without_pipes(
     make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +381,7 @@ def test_many_single_bytes_are_not_a_thread_each_nor_lost(make_worker: MakeWorke
     redirector.stop()
 
 
+@pytest.mark.slow
 def test_a_descriptor_closed_behind_our_back_does_not_spin(make_worker: MakeWorker) -> None:
     """Row 53: another process still holds the pipe, so that epoll cannot forget it."""
     stream = QueueStream()
@@ -376,7 +415,8 @@ def test_a_pipe_of_a_busy_worker_is_made_larger(make_worker: MakeWorker, gate: G
     redirector.stop()
 
 
-def test_output_in_both_directions_of_load_is_complete(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_every_line_of_many_busy_workers_arrives_whole(tmp_path: Path) -> None:
     """Many workers, several files, real throughput: every byte arrives, whole lines each."""
     workers = [FakeWorker(pid) for pid in range(8)]
     streams = [FileStream(str(tmp_path / str(number)), time_format=None) for number in range(2)]

@@ -111,7 +111,7 @@ def test_colours() -> None:
     assert list(FancyStdoutStream.colors) == ["red", "green", "yellow", "blue", "magenta", "cyan", "white"]
     for code, color in enumerate(FancyStdoutStream.colors, 1):
         assert FancyStdoutStream(color=color).color_code == code
-    for color in ("ultraviolet", None):
-        assert 1 <= FancyStdoutStream(color=color).color_code <= 7
+    for unknown in ("ultraviolet", None):
+        assert 1 <= FancyStdoutStream(color=unknown).color_code <= 7
     assert FancyStdoutStream(color='"red"', time_format="'%Y %H'").time_format == "%Y %H"
     assert FancyStdoutStream().time_format == "%Y-%m-%d %H:%M:%S"
