@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import gc
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 
 from circus.base.capabilities import _setproctitle
 from circus.base.logs import configure_logger, logger, reopen_log_files
-from circus.base.tasks import Ticket, as_future, unwrap_loop
+from circus.base.tasks import Ticket, as_future, tornado_view, unwrap_loop, waiting_loop
 from circus.engine import Engine
 from circus.exc import AlreadyExist, CircusError, ConflictError, Superseded
 from circus.model.plan import ENV_EXCEPTIONS as _ENV_EXCEPTIONS
@@ -35,6 +36,8 @@ from circus.watcher import Watcher
 
 __all__ = ["_ENV_EXCEPTIONS", "Arbiter", "ThreadedArbiter"]
 
+#: Allocations between two runs of the garbage collector, per generation: deaths and commands leave no cycles.
+GC_THRESHOLD = (5000, 20, 50)
 #: Seconds of spawning before asyncio is loaded; the rest follows in slices.
 BOOT_BUDGET = 0.25
 
@@ -238,12 +241,13 @@ class Arbiter:
 
     @property
     def loop(self) -> Any:
-        """The loop given, else a Tornado IOLoop on the daemon's loop (for hooks and old programs)."""
+        """The loop given, else a Tornado IOLoop on the daemon's loop (for hooks and old programs).
+
+        Asked for before the start, it is that of the calling thread, which :meth:`start` then runs.
+        """
         if self._given_loop is not None:
             return self._given_loop
-        from tornado.ioloop import IOLoop  # only for those who ask
-
-        loop: Any = IOLoop.current()
+        loop = tornado_view(self._boot.real)
         if not hasattr(loop, "handle_callback_exception"):
             loop.handle_callback_exception = self._report_callback
         return loop
@@ -268,7 +272,7 @@ class Arbiter:
         return bool(self.endpoint_owner) and str(self.endpoint).startswith("ipc://")
 
     def iter_watchers(self, reverse: bool = True) -> list[Watcher]:
-        """The watchers by priority, highest first (lowest first with ``reverse=False``); equals in order of creation."""
+        """The watchers by priority, highest first (lowest first without ``reverse``); equals in order of creation."""
         return sorted(self.watchers, key=lambda watcher: watcher.priority, reverse=reverse)
 
     def get_watcher(self, name: str) -> Watcher:
@@ -335,7 +339,7 @@ class Arbiter:
         if self.endpoint_owner_mode:
             from circus.base.convert import to_uid
 
-            owner = to_uid(self.endpoint_owner)
+            owner = to_uid(str(self.endpoint_owner))
         for which, endpoint in (("pubsub", self.pubsub_endpoint), ("control", self.endpoint)):
             if endpoint is None:
                 continue
@@ -404,18 +408,24 @@ class Arbiter:
         from circus.system.aio import load_asyncio  # only now: the first workers are running
         from circus.system.stall import StallSelector
 
-        asyncio = load_asyncio(tls=self._runs_foreign_code())
-
-        self.stalls = StallSelector()
-        loop = asyncio.SelectorEventLoop(self.stalls)
-        asyncio.set_event_loop(loop)
+        loop = waiting_loop()  # an embedding program's, which counts on it being run
+        theirs = loop is not None
+        if loop is None:
+            asyncio = load_asyncio(tls=self._runs_foreign_code())
+            self.stalls = StallSelector()
+            loop = asyncio.SelectorEventLoop(self.stalls)
+            asyncio.set_event_loop(loop)
         try:
             self._boot.adopt(loop)
             self._attach()
             if cb is not None:
                 as_future(ticket, loop).add_done_callback(cb)
             self._loop_stopped = False
-            self.stalls.restart()  # loading asyncio and zmq is start-up, not a stall
+            # What is here now stays: the collector need not walk through it again and again, holding up the loop.
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLD)
+            if self.stalls is not None:
+                self.stalls.restart()  # loading asyncio and zmq is start-up, not a stall
             while not self._loop_stopped:
                 loop.run_forever()
         except BaseException:
@@ -424,8 +434,9 @@ class Arbiter:
             raise
         finally:
             self._release()
-            asyncio.set_event_loop(None)
-            loop.close()
+            if not theirs:
+                asyncio.set_event_loop(None)
+                loop.close()
             self._drop_context()
         return self._restarting
 
@@ -690,7 +701,7 @@ class Arbiter:
     def restart(self, inside_circusd: bool = False, watcher_iter_func: Any = None) -> Any:
         """Restart chosen watchers, or with ``inside_circusd`` the whole daemon in its process.
 
-        :raises CircusError: OSError: ValueError: when the configuration file has become invalid; then nothing is touched.
+        :raises CircusError: OSError: ValueError: when the configuration file is invalid; then nothing is touched.
         :return: Future, done after the stop phase.
         """
         self._guard("arbiter_restart")
@@ -838,29 +849,29 @@ class ThreadedArbiter(threading.Thread, Arbiter):
         self._up = threading.Event()
 
     def start(self) -> None:  # type: ignore[override]
-        """Start the thread; returns when the endpoints are bound.
+        """Start the thread; returns when commands are answered.
 
-        :raises OSError: when they cannot be.
+        :raises OSError: when an endpoint or socket cannot be bound.
         """
         threading.Thread.start(self)
         self._up.wait()
         if self._failure is not None:
             raise self._failure
 
-    def initialize(self) -> None:
-        """See :meth:`Arbiter.initialize`; tells the starting thread when it is over."""
-        try:
-            Arbiter.initialize(self)
-        except BaseException as error:
-            self._failure = error
-            raise
-        finally:
-            self._up.set()
+    def _attach(self) -> None:
+        Arbiter._attach(self)
+        self._up.set()
 
     def run(self) -> None:
         """The thread: an arbiter from start to stop."""
-        with contextlib.suppress(OSError):  # already handed to the starting thread
+        try:
             Arbiter.start(self)
+        except BaseException as error:
+            if self._up.is_set():
+                raise  # the starting thread has gone on: only the interpreter can tell now
+            self._failure = error
+        finally:
+            self._up.set()
 
     def stop(self, cause: str = "quit") -> Any:
         """Stop from any thread; from another one it returns when the arbiter's thread has ended."""

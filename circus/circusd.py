@@ -25,8 +25,8 @@ if IS_WINDOWS:
     print("circusd needs a POSIX system; the client programs (circusctl, circus-top) run here.", file=sys.stderr)
     sys.exit(1)
 
-from circus.arbiter import Arbiter  # noqa: E402 - after the refusal above
-from circus.system.launch import seal_inherited_fds  # noqa: E402
+from circus.arbiter import Arbiter
+from circus.system.launch import seal_inherited_fds
 
 closerange = os.closerange
 

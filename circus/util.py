@@ -18,7 +18,7 @@ from circus.base.capabilities import (
     close_on_exec,
     get_python_version,
 )
-from circus.base.convert import (
+from circus.base.convert import (  # type: ignore[attr-defined]  # None where there are no users
     FALSY_STRINGS,
     TRUTHY_STRINGS,
     bytes2human,

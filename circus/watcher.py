@@ -175,9 +175,9 @@ class Watcher:
             return None
         built = environ.child_environment(env or {}, copy_env=self.copy_env, copy_path=self.copy_path)
         if self.virtualenv:
-            self.env = built
-            environ.load_virtualenv(self, py_ver=self.virtualenv_py_ver)
-            return self.env
+            if not self.copy_env:
+                raise ValueError("copy_env must be True to to use virtualenv")
+            return environ.virtualenv_environment(self.virtualenv, built, self.virtualenv_py_ver)
         return built
 
     def _set_hook(self, hook: str, target: Any, *, reload: bool = False) -> None:
@@ -406,7 +406,11 @@ class Watcher:
         return self._future(self.supervision.wish(Wish.RESIZE, cause))
 
     def kill_workers(
-        self, pids: Any = None, signum: int | None = None, graceful_timeout: float | None = None, cause: str = "kill command"
+        self,
+        pids: Any = None,
+        signum: int | None = None,
+        graceful_timeout: float | None = None,
+        cause: str = "kill command",
     ) -> Any:
         """End processes and have them replaced.
 

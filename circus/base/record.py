@@ -14,7 +14,7 @@ from typing import Any, dataclass_transform
 __all__ = ["Record"]
 
 try:  # the C accessor behind named tuples: as fast as a slot
-    from _collections import _tuplegetter  # type: ignore[attr-defined]
+    from _collections import _tuplegetter  # type: ignore[import-not-found]
 except ImportError:
 
     def _tuplegetter(index: int, doc: str) -> Any:

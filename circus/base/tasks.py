@@ -143,6 +143,35 @@ def current_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def waiting_loop() -> Any:
+    """The asyncio loop that was set for this thread and does not run yet; None when there is none.
+
+    Unlike :func:`current_loop` it makes none, and does not load asyncio to find out.
+    """
+    import sys
+
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    # There is no public way to ask without having one made.
+    local = getattr(asyncio.get_event_loop_policy(), "_local", None)
+    loop = getattr(local, "_loop", None)
+    return None if loop is None or loop.is_closed() or loop.is_running() else loop
+
+
+def tornado_view(loop: Any = None) -> Any:
+    """A tornado ``IOLoop`` on an asyncio loop; None, or one that is closed: on the loop of this thread."""
+    from tornado.ioloop import IOLoop  # only for those who ask
+
+    if loop is None or loop.is_closed():
+        return IOLoop.current()
+    from tornado.platform.asyncio import BaseAsyncIOLoop
+
+    known = IOLoop._ioloop_for_asyncio.get(loop)
+    return known if known is not None else BaseAsyncIOLoop(asyncio_loop=loop, make_current=False)
+
+
 # A loop holds its tasks by weak references only; one that nobody else holds could vanish half-way.
 _tasks: set[asyncio.Task[Any]] = set()
 

@@ -395,9 +395,9 @@ class Lifecycle:
             self._retire(slot, *how)
         sids = {s.sid for s in chosen}
         for slot in self.slots.values():
-            if slot.phase is Phase.STOPPING and slot.sid not in sids and (pids is None or slot.pid in pids):
-                if self._shorten(slot, params.get("signum"), params.get("graceful_timeout")):
-                    sids.add(slot.sid)
+            stopping = slot.phase is Phase.STOPPING and slot.sid not in sids and (pids is None or slot.pid in pids)
+            if stopping and self._shorten(slot, params.get("signum"), params.get("graceful_timeout")):
+                sids.add(slot.sid)
         self._kills.append((fact.ticket, sids))
 
     def _shorten(self, slot: Slot, signum: int | None, graceful_timeout: float | None) -> bool:

@@ -7,7 +7,6 @@ the reasons why it cannot be done. :mod:`circus.reconfigure` applies it. Rules: 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+
 def socket_references(config: Mapping[str, Any]) -> set[str]:
     """Names of managed sockets that a watcher's cmd, args, env or stdin_socket mention (lower case)."""
     args = config.get("args") or ""

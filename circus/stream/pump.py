@@ -29,6 +29,7 @@ from weakref import WeakValueDictionary
 
 from circus.base.logs import logger
 from circus.stream.channel import Channel, Outlet, Route, SinkCall, outlet_key
+from circus.stream.delivery import Delivery
 from circus.stream.drain import Waiting
 from circus.stream.lane import Chunk, Job, Lane, Seat
 from circus.stream.pipe import LARGE_CAPACITY, READ_SIZE, Pipe
@@ -40,11 +41,6 @@ __all__ = ["Pump"]
 REJOIN_AFTER = 5.0
 #: The thread stays for so long when there is no pipe left, seconds: workers are often replaced.
 LINGER = 0.25
-#: The end of a line is waited for so long before its beginning is written as it is, seconds. No limit for the
-#: rest of a read of BLOCK bytes and more, which is what a writer with a full buffer leaves, nor for sinks
-#: that dress lines.
-PARTIAL_AFTER = 0.2
-BLOCK = 4096
 #: After BUSY_ROUNDS rounds that each began within AT_ONCE seconds of waiting, and with no pipe filling up, it
 #: pays to let the pipes fill for PAUSE seconds: one write of many lines instead of many writes of one.
 BUSY_ROUNDS, AT_ONCE, PAUSE = 8, 0.0005, 0.0003
@@ -64,6 +60,7 @@ class Pump:
         self._main = Lane()
         self._seat: Seat | None = None
         self._watchdog = Watchdog(lambda: self._seat, self._take_lane_from, self._report_hung)
+        self._delivery = Delivery(self._end)
         self._pipes: set[Pipe] = set()
         self._outlets: WeakValueDictionary[object, Outlet] = WeakValueDictionary()
 
@@ -112,7 +109,7 @@ class Pump:
                 held = pipe.busy or pipe.lines.held
             self._forget(pipe, outlet)
         if held:
-            self._post(lambda: self._lane_that_reads(outlet), lambda seat: self._flush(seat, pipe))
+            self._post(lambda: self._lane_that_reads(outlet), lambda seat: self._delivery.flush(seat, pipe))
 
     def settle(self, channels: Iterable[Channel]) -> None:
         """Wait until what was read has reached the sinks, 50 ms at most; never for a stuck sink."""
@@ -128,8 +125,9 @@ class Pump:
         """Call ``callback()`` once all that a process, now dead, wrote to ``pipes`` is with its sink.
 
         At once, when a look at the pipes proves that there is nothing, or when the sink has been stuck for
-        longer than DRAIN_LIMIT already; else on ``loop``, after DRAIN_LIMIT at the latest. After this returns the files of the worker are not used any more: a pipe that is not at
-        its end (a grandchild holds it, or its sink is stuck) is read on through a copy of the descriptor.
+        longer than DRAIN_LIMIT already; else on ``loop``, after DRAIN_LIMIT at the latest. After this returns
+        the files of the worker are not used any more: a pipe that is not at its end (a grandchild holds it,
+        or its sink is stuck) is read on through a copy of the descriptor.
         """
         slow = [pipe for pipe in pipes if not self._is_finished(pipe) and not self._is_hung(pipe)]
         if not slow:
@@ -206,7 +204,7 @@ class Pump:
             if fd == lane.poller.wake_fd:
                 lane.poller.clear()
             elif (pipe := lane.pipes.get(fd)) is not None:
-                self._turn(seat, pipe)
+                self._delivery.turn(seat, pipe)
             else:
                 self._forget_dead(seat, fd)
             while lane.inbox and seat.lane is lane:
@@ -214,7 +212,7 @@ class Pump:
             if seat.lane is not lane:
                 return True  # the rest of what is ready is somebody else's now
         if lane.partial:
-            self._flush_overdue(seat)
+            self._delivery.flush_overdue(seat)
         if seat.outlet is not None:
             return not self._leave_own_lane(seat)
         if not ready or seat.ending:
@@ -300,6 +298,13 @@ class Pump:
         if not self._pipes and self._seat is not None:
             self._main.poller.wake()
 
+    def _end(self, pipe: Pipe) -> None:
+        """``pipe`` has ended and all of it is handed over; on the thread that read it."""
+        with self._lock:
+            self._forget(pipe, pipe.channel.route.outlet)
+        if pipe.on_end is not None:
+            pipe.on_end(pipe)
+
     def _lane_that_reads(self, outlet: Outlet) -> Lane:
         return self._main if outlet.drops else outlet.lane
 
@@ -323,7 +328,7 @@ class Pump:
     def _do_next(self, seat: Seat) -> None:
         item = seat.lane.next_item()
         if isinstance(item, Chunk):
-            self._hand(seat, item.channel, item.route, item.data, item.pid)
+            self._delivery.hand(seat, item)
         elif item is not None:
             item(seat)
 
@@ -339,12 +344,12 @@ class Pump:
         """Read ``pipe`` until it is empty or at its end, then say so behind what was handed to its sink."""
         # More was not there when the process died; a grandchild may write for ever.
         left = LARGE_CAPACITY + READ_SIZE
-        while left > 0 and (size := self._turn(seat, pipe)) > 0:
+        while left > 0 and (size := self._delivery.turn(seat, pipe)) > 0:
             left -= size
         if pipe.lane not in (None, seat.lane):
             self._post_drain(pipe, done)
             return
-        self._flush(seat, pipe)
+        self._delivery.flush(seat, pipe)
         outlet = pipe.channel.route.outlet
         if outlet.lane is seat.lane:
             done()
@@ -370,108 +375,6 @@ class Pump:
             except OSError as error:
                 logger.warning("output of a child of pid %d will be cut off: %s", pipe.pid, error)
             return finished
-
-    # -- from pipe to sink; by the thread of the seat --------------------------------------------------------
-
-    def _turn(self, seat: Seat, pipe: Pipe) -> int:
-        """Read ``pipe`` once and pass it on: the number of bytes, 0 when empty, -1 when it is not ours."""
-        channel, lane = pipe.channel, seat.lane
-        with pipe.lock:
-            if pipe.lane is not lane:
-                return -1
-            data = pipe.read()
-            if data is None:
-                return 0
-            route = channel.route
-            block = pipe.assemble(data, route)
-            pipe.busy = True
-            if not data:
-                pipe.detach()
-        if lane.partial or pipe.lines.held:
-            self._note_partial(lane, pipe, route, data)
-        try:
-            self._pass_on(seat, pipe, route, data, block)
-        finally:
-            pipe.busy = False
-        if not data:
-            self._end(pipe)
-            return -1
-        if len(data) >= pipe.brim:
-            seat.brimming = True
-        return len(data)
-
-    def _pass_on(self, seat: Seat, pipe: Pipe, route: Route, data: bytes, block: bytes) -> None:
-        channel = pipe.channel
-        channel.bytes += len(data)
-        if channel.taps and data:
-            channel.tap(data, pipe.pid)
-        if block:
-            self._hand(seat, channel, route, block, pipe.pid)
-
-    def _end(self, pipe: Pipe) -> None:
-        with self._lock:
-            self._forget(pipe, pipe.channel.route.outlet)
-        if pipe.on_end is not None:
-            pipe.on_end(pipe)
-
-    def _note_partial(self, lane: Lane, pipe: Pipe, route: Route, data: bytes) -> None:
-        """Remember when to pass on the beginning of a line, if its end does not come by then."""
-        lane.partial.pop(pipe, None)
-        if pipe.lines.held and 0 < len(data) < BLOCK and not route.dresses_lines:
-            lane.partial[pipe] = time.monotonic() + PARTIAL_AFTER
-
-    def _flush(self, seat: Seat, pipe: Pipe) -> None:
-        """Pass on the beginning of a line that was held back."""
-        with pipe.lock:
-            if pipe.lane not in (None, seat.lane) or not pipe.lines.held:
-                return
-            rest = pipe.lines.flush_characters() if pipe.lane is not None else pipe.lines.flush()
-            pipe.busy = True
-        seat.lane.partial.pop(pipe, None)
-        try:
-            route = pipe.channel.route
-            if pipe.lane is None:
-                rest = route.end(rest)
-            if rest:
-                self._hand(seat, pipe.channel, route, rest, pipe.pid)
-        finally:
-            pipe.busy = False
-
-    def _flush_overdue(self, seat: Seat) -> None:
-        lane, now = seat.lane, time.monotonic()
-        while lane.partial and seat.lane is lane:
-            pipe = next(iter(lane.partial))
-            if lane.partial[pipe] > now:
-                return
-            del lane.partial[pipe]
-            self._flush(seat, pipe)
-
-    def _hand(self, seat: Seat, channel: Channel, route: Route, data: bytes, pid: int) -> None:
-        """Give ``data`` to the sink, or to the lane whose thread may call it."""
-        outlet = route.outlet
-        while True:
-            lane = outlet.lane
-            if lane is seat.lane:
-                self._call(seat, channel, route, data, pid)
-                return
-            chunk = Chunk(channel, route, data, pid)
-            if lane.post_bounded(chunk, outlet.buffer, outlet.drops) if outlet.drops else lane.post(chunk):
-                return
-            # That lane ended meanwhile; the outlet is bound to another one by now.
-
-    def _call(self, seat: Seat, channel: Channel, route: Route, data: bytes, pid: int) -> None:
-        seat.channel, seat.route = channel, route
-        seat.since = since = time.monotonic()
-        channel.put(route, data, pid)
-        with seat.lock:
-            seat.since = 0.0
-        if seat.outlet is not None:
-            now = time.monotonic()
-            if now - since > STUCK_AFTER:
-                channel.blocked += now - since
-                seat.slow_at = now
-            if now - since > HUNG_AFTER:
-                logger.warning("the stream %s takes output again, after %.1f s", route.sink, now - since)
 
     def _forget_dead(self, seat: Seat, fd: int) -> None:
         """A descriptor that is not read here was ready: stale news, or it would be ready for ever."""

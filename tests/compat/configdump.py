@@ -1,6 +1,6 @@
 """Print what ``get_config`` makes of ini files. Run by the interpreter of an installation: configdump.py FILE...
 
-One JSON array on stdout: for each file the dictionary, or the type and the text of the error.
+One JSON array on stdout: for each file the dictionary, or the types (with their bases) and the text of the error.
 """
 
 import json
@@ -15,5 +15,5 @@ for path in sys.argv[1:]:
     try:
         found.append(get_config(path))
     except BaseException as error:
-        found.append([type(error).__name__, str(error)])
+        found.append([[cls.__name__ for cls in type(error).__mro__], str(error)])
 json.dump(found, sys.stdout, default=repr)

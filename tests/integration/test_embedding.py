@@ -73,6 +73,41 @@ def test_without_a_loop_start_blocks_until_the_end(how, stage):
     assert "Traceback" not in done.stderr
 
 
+_THREADS_LOOP = """
+import asyncio, sys
+from circus import get_arbiter
+
+how, directory = sys.argv[1:]
+if how == "set":
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.call_later(0.05, lambda: (print("called", flush=True), arbiter.stop()))
+arbiter = get_arbiter([{"cmd": "true", "autostart": False}],
+                      controller=f"ipc://{directory}/control", pubsub_endpoint=f"ipc://{directory}/events")
+if how == "asked":
+    loop = arbiter.loop.asyncio_loop
+    arbiter.loop.add_callback(lambda: (print("called", flush=True), arbiter.stop()))
+arbiter.start()
+print(loop.is_closed(), asyncio.get_event_loop_policy().get_event_loop() is loop)
+loop.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["set", "asked"])
+def test_without_a_loop_the_one_of_the_thread_is_run(how, stage):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", _THREADS_LOOP, how, str(stage.directory)],
+        env=OURS.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["called", "False True"], done.stderr
+    assert done.stderr == ""
+
+
 def test_on_a_given_asyncio_loop_start_ends_when_the_watchers_are_up(stage):
     async def scenario():
         arbiter = stage.arbiter({"cmd": SLEEP, "name": "Web", "numprocesses": 2}, {"cmd": SLEEP, "name": "late"})

@@ -109,7 +109,7 @@ def test_verbs_reach_it_through_its_loop(background):
     arbiter.start()
     web = arbiter.get_watcher("WEB")
     eventually(web.is_active)
-    arbiter.loop.call_soon_threadsafe(web.incr, 2)
+    arbiter.loop.add_callback(web.incr, 2)
     eventually(lambda: len(web.pids) == 3)
 
 
