@@ -2,6 +2,9 @@
 
 The face of the package: :func:`get_stream` turns a stream's options into an object, for watchers; the classes
 are found on first use (PEP 562), so that a daemon without streams loads none of them. Must not know watchers.
+
+Streams are called on the thread of :mod:`circus.stream.pump`, never two calls of one stream at a time; their
+``open()`` and ``close()`` are called on the thread of the event loop.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a pipe to a sink: one read, what of it is ready to be written, and the call.
 
-Used by the threads of :class:`circus.stream.pump.Pump`, which decides who reads what. Every method runs on the
-thread of the seat it is given; none waits for anything but the sink. Must not know how threads come and go.
+Used by the threads of :class:`circus.stream.pump.Pump`, which decides who reads what. Every method runs on
+the thread of the seat it is given and waits for nothing but the sink. Must not know how threads come and go.
 """
 
 from __future__ import annotations

@@ -272,6 +272,10 @@ def _programs() -> None:
     )
     for step in ("ctl --timeout 1 list", "ctl --timeout 1 --json list"):
         _differ(because, "test_nobody_there", step, printed(1, err=...), ours)
+    because = "plugins-hooks-streams.md 1.3: SIGTERM stops a plugin cleanly"
+    events = [f"plugin:demo.{event}" for event in ("remove", "kill <b>", "reap <b> exit_code=%d", "stop")]
+    reference, ours = ([event % code if "%" in event else event for event in events] for code in (-15, 0))
+    _differ(because, "test_plugin", "events of call rm name='plugin:demo' waiting=True", reference, ours)
     because = "cli.md 2.3: the error is printed and the shell goes on"
     test = "test_shell_and_bad_lines"
     start = "circusctl <version>\nprobe: stopped\nsolo: stopped\nweb: active\n"

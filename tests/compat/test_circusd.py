@@ -10,6 +10,7 @@ import time
 import pytest
 from harness import PATIENCE, eventually
 from harness.daemon import Output
+from harness.processes import kill_all
 
 INI = "[watcher:web]\ncmd = sleep 98765432\n"
 
@@ -166,22 +167,30 @@ def test_log_output_and_level(cold):
 
 def test_daemonized(cold):
     def cycle(side):
-        done = circusd(side, "--daemon", "--pidfile", "circus.pid", "circus.ini")
-        pidfile = side.daemon.directory / "circus.pid"
-        eventually(lambda: pidfile.exists() and pidfile.read_text())
-        pid = int(pidfile.read_text())
-        eventually(lambda: side.daemon.caller.request({"command": "list"}, 0.3))
-        facts = {
-            "list": side.daemon.call("list")["watchers"],
-            "cwd": os.readlink(f"/proc/{pid}/cwd") == str(side.daemon.directory),
-            "streams": [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)],
-            "own session": os.getsid(pid) != os.getsid(0),
-            "quit": side.daemon.call("quit", waiting=True)["status"],
-        }
-        eventually(lambda: is_gone(pid))
-        return [done, facts, pidfile.exists()]
+        try:
+            return daemonize(side)
+        finally:
+            kill_all(side.daemon.leftovers())
 
     cold.observe("daemon", cycle)
+
+
+def daemonize(side):
+    """What there is to see of a daemonized circusd, from its start to its end."""
+    done = circusd(side, "--daemon", "--pidfile", "circus.pid", "circus.ini")
+    pidfile = side.daemon.directory / "circus.pid"
+    eventually(lambda: pidfile.exists() and pidfile.read_text())
+    pid = int(pidfile.read_text())
+    eventually(lambda: side.daemon.caller.request({"command": "list"}, 0.3))
+    facts = {
+        "list": side.daemon.call("list")["watchers"],
+        "cwd": os.readlink(f"/proc/{pid}/cwd") == str(side.daemon.directory),
+        "streams": [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)],
+        "own session": os.getsid(pid) != os.getsid(0),
+        "quit": side.daemon.call("quit", waiting=True)["status"],
+    }
+    eventually(lambda: is_gone(pid))
+    return [done, facts, pidfile.exists()]
 
 
 def is_gone(pid):

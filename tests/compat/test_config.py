@@ -238,24 +238,22 @@ def dumps(tmp_path_factory, reference, subject):
     return found
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_config(duo, dumps, name):
-    reference, subject = dumps["reference"][name], dumps["subject"][name]
-    if isinstance(reference, list) and isinstance(subject, list):
-        # Ours may be of a narrower type, and may say where the mistake is.
-        reference[0] = [kind for kind in reference[0][:1] if kind in BUILTIN_ERRORS]
-        subject[0] = [kind for kind in subject[0] if kind in reference[0]]
-        reference[1], subject[1] = (text.partition(" (<dir>")[0] for text in (reference[1], subject[1]))
-    duo.compare("config", {"reference": tidy(reference), "subject": tidy(subject)})
-
-
 BUILTIN_ERRORS = ("ValueError", "KeyError", "OSError", "ImportError")
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_config(duo, dumps, name):
+    duo.compare("config", {side: tidy(dumps[side][name]) for side in ("reference", "subject")})
+
+
 def tidy(config):
-    """Without the variable that the code under test is found by, and without the stray one (decisions.md 6)."""
-    if isinstance(config, dict):
-        for watcher in config.get("watchers", []):
-            dropped = ("PYTHONPATH", "__name__")
-            watcher["env"] = {key: value for key, value in watcher["env"].items() if key not in dropped}
+    """A dictionary without the variable that the code under test is found by, and without the stray one
+    (decisions.md 6); or the builtin type and the text of an error. Ours may say where the mistake is.
+    """
+    if isinstance(config, list):
+        kinds, text = config
+        return [[kind for kind in kinds if kind in BUILTIN_ERRORS], text.partition(" (<dir>")[0]]
+    for watcher in config["watchers"]:
+        dropped = ("PYTHONPATH", "__name__")
+        watcher["env"] = {key: value for key, value in watcher["env"].items() if key not in dropped}
     return config

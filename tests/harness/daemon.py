@@ -290,12 +290,14 @@ class Daemon:
         pids: list[int] = self.call("list", name=watcher)["pids"]
         return pids
 
-    def wait_status(self, watcher: str, status: str, deadline: float = PATIENCE) -> None:
-        """Wait until a watcher has the status."""
+    def wait_status(self, watcher: str, *wanted: str, deadline: float = PATIENCE) -> None:
+        """Wait until a watcher has one of the statuses. Survives a restart of the control endpoint meanwhile."""
 
         def reached() -> bool:
-            now = self.status(watcher)
-            assert now == status, f"{watcher} is {now}, not {status}"
+            message = {"command": "status", "properties": {"name": watcher}}
+            reply = self.caller.request(message, deadline=1)
+            assert reply is not None, "no answer"
+            assert reply["status"] in wanted, f"{watcher} is {reply['status']}, not {' or '.join(wanted)}"
             return True
 
         eventually(reached, deadline)

@@ -16,14 +16,11 @@ _FACADES = [
     "_patch.py",
     "py3compat.py",
     "commands/util.py",
-    "plugins/_statsd.py",
 ]
 
 
 def _statements(facade):
     path = _PACKAGE / facade
-    if not path.exists():
-        pytest.skip(f"{facade} is not written yet")
     return ast.parse(path.read_text(encoding="utf-8")).body
 
 

@@ -43,6 +43,8 @@ _START_PATH = [
     *(
         "ini",
         "config",
+        "configload",
+        "configcheck",
         "hooks",
         "watcher",
         "arbiter",

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from harness.waiting import eventually
 
 from circus.stream.shared import shutdown
+from harness.waiting import eventually
 
 
 class FakeWorker:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.waiting import eventually
 
 from circus.stream.file_sink import FileSink
 from circus.stream.file_stream import FileStream, TimedRotatingFileStream, WatchedFileStream
+from harness.waiting import eventually
 
 CLASSES = [FileStream, WatchedFileStream, TimedRotatingFileStream]
 MOMENT = datetime(2024, 2, 29, 13, 14, 15)

@@ -199,9 +199,7 @@ def timed(folder: Path, mtime: int = NOW, **options: Any) -> TimedRotatingFileSt
         ("W0", 7 * DAY, "%Y%m%d", MIDNIGHT + 6 * DAY),
     ],
 )
-def test_rotate_when(
-    tmp_path: Path, clock: list[float], when: str, interval: int, suffix: str, rollover: int
-) -> None:
+def test_rotate_when(tmp_path: Path, clock: list[float], when: str, interval: int, suffix: str, rollover: int) -> None:
     for utc in (False, True):
         stream = timed(tmp_path, rotate_when=when, utc=utc)
         assert (stream._interval, stream._suffix, stream._rollover_at) == (interval, suffix, rollover)

@@ -47,9 +47,7 @@ def test_jobs_and_chunks_keep_their_order(lane: Lane, channel: Any) -> None:
         ("drop-newest", [b"aaaa\n", b"job", b"bbbb\n"]),
     ],
 )
-def test_what_does_not_fit_is_dropped_and_counted(
-    lane: Lane, channel: Any, policy: str, kept: list[bytes]
-) -> None:
+def test_what_does_not_fit_is_dropped_and_counted(lane: Lane, channel: Any, policy: str, kept: list[bytes]) -> None:
     lane.post_bounded(Chunk(channel, None, b"aaaa\n", 7), 10, policy)
     lane.post(lambda seat: None)  # what waits for the output is never dropped
     for data in (b"bbbb\n", b"cccc\n", b"dddd\n"):

@@ -46,9 +46,7 @@ def test_no_block_cuts_a_character_even_in_a_line_longer_than_the_limit(
 
 
 @given(st.binary(max_size=50), st.lists(st.integers(0, 200), max_size=12), st.integers(1, 9))
-def test_nothing_is_lost_and_memory_is_bounded_for_any_bytes(
-    data: bytes, places: list[int], limit: int
-) -> None:
+def test_nothing_is_lost_and_memory_is_bounded_for_any_bytes(data: bytes, places: list[int], limit: int) -> None:
     lines = LineAssembler(limit)
     out = b""
     for piece in cut(data, places):

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.waiting import eventually
 
 import circus.stream.pump
 from circus.stream import FileStream, QueueStream, Redirector
 from circus.stream.shared import shared_pump, shutdown
+from harness.waiting import eventually
 
 from .conftest import FakeWorker, ManualLoop, pump_threads
 

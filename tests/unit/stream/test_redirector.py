@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.waiting import eventually
 
 from circus.stream import FileStream, QueueStream, Redirector
+from harness.waiting import eventually
 
 from .conftest import FakeWorker, ManualLoop
 
@@ -190,9 +190,7 @@ def test_a_prefix_for_each_line_not_for_each_read(make_worker: MakeWorker, tmp_p
     assert (tmp_path / "log").read_bytes() == b"T [7] | " + line + b"\nT [7] | half\n"
 
 
-def test_a_line_longer_than_memory_allows_still_gets_one_prefix(
-    make_worker: MakeWorker, tmp_path: Path
-) -> None:
+def test_a_line_longer_than_memory_allows_still_gets_one_prefix(make_worker: MakeWorker, tmp_path: Path) -> None:
     stream = FileStream(str(tmp_path / "log"), time_format="T")
     redirector = Redirector(stream, None)
     redirector.start()
@@ -289,9 +287,7 @@ def test_twenty_short_lived_children_lose_nothing(tmp_path: Path, loop: ManualLo
         stream.close()
 
 
-def test_a_pipe_held_by_a_grandchild_is_read_on_but_not_waited_for(
-    make_worker: MakeWorker, loop: ManualLoop
-) -> None:
+def test_a_pipe_held_by_a_grandchild_is_read_on_but_not_waited_for(make_worker: MakeWorker, loop: ManualLoop) -> None:
     stream = QueueStream()
     redirector = Redirector(stream, None, loop=loop)
     redirector.start()

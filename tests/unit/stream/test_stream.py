@@ -89,9 +89,7 @@ def test_configuration_without_a_destination() -> None:
 
 
 def test_overflow_policy_is_checked() -> None:
-    with pytest.raises(
-        ValueError, match="overflow must be one of block, drop-oldest, drop-newest, not 'drop'"
-    ):
+    with pytest.raises(ValueError, match="overflow must be one of block, drop-oldest, drop-newest, not 'drop'"):
         get_stream({"class": "StdoutStream", "overflow": "drop"})
     with pytest.raises(ValueError, match="buffer must be a positive number"):
         get_stream({"class": "StdoutStream", "buffer": "0"})
