@@ -3,11 +3,11 @@
 
     python benchmarks/micro_logs.py [--rounds N] [--case CASE]...
 
-For each case the writers (a tiny shell of this very file, started with posix_spawn) write to pipes; one time
-``cat`` copies each of them to a file, the other time a Redirector with a FileStream does, in turns. Reported
-are medians: MB/s and CPU seconds per GB of the copying side, and their ratios to cat; below that, the latency
-from a line's write to its arrival in the file, for a worker that writes now and then. Other load on the
-machine disturbs the figures, not much the ratios.
+For each case the writers (interpreters that run nothing but a loop of writes) write to pipes. One time ``cat``
+copies each pipe to a file, the other time a Redirector with a FileStream does, in turns. Reported are medians:
+MB/s and CPU seconds per GB of the copying side, and their ratios to cat; below that the latency from the write
+of a line to its arrival at a stream. Other load disturbs the figures, and with 20 writers the ratios as well:
+twenty cats get a larger share of a busy machine than one thread.
 """
 
 from __future__ import annotations
@@ -132,9 +132,7 @@ def run_pump(case: Case, folder: str) -> tuple[float, float]:
         worker.stdout.close()
         expected = case.total // case.size * case.size
         if os.path.getsize(stream._filename) != expected:
-            raise SystemExit(
-                f"{stream._filename} has {os.path.getsize(stream._filename)} bytes instead of {expected}"
-            )
+            raise SystemExit(f"{stream._filename} has {os.path.getsize(stream._filename)} bytes instead of {expected}")
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
@@ -150,10 +148,7 @@ def measure(case: Case, rounds: int) -> str:
             finally:
                 shutil.rmtree(folder)
     size = case.writers * case.total / 1e9
-    speed = {
-        name: statistics.median(size * 1000 / seconds for seconds, _ in taken)
-        for name, taken in figures.items()
-    }
+    speed = {name: statistics.median(size * 1000 / seconds for seconds, _ in taken) for name, taken in figures.items()}
     cpu = {name: statistics.median(used / size for _, used in taken) for name, taken in figures.items()}
     return (
         f"{case.name:30} {speed['cat']:7.0f} {speed['pump']:7.0f} MB/s {speed['pump'] / speed['cat']:6.2f}x"
@@ -193,9 +188,7 @@ def measure_latency(gap: float, count: int = 200) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--case", action="append", help="only cases whose name contains this")
     options = parser.parse_args()

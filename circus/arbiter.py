@@ -32,12 +32,15 @@ from circus.sockets import CircusSocket, CircusSockets
 from circus.synthetic import httpd_parts, plugin_options, stats_watcher
 from circus.system.bootloop import BootLoop
 from circus.system.bus import Bus
+from circus.system.kept import KeptEndpoints
 from circus.watcher import Watcher
 
 __all__ = ["_ENV_EXCEPTIONS", "Arbiter", "ThreadedArbiter"]
 
 #: Allocations between two runs of the garbage collector, per generation: deaths and commands leave no cycles.
 GC_THRESHOLD = (5000, 20, 50)
+#: Seconds that sinks have at the very end to write what they were given; a sink that is stuck is left.
+SINKS_MAY_TAKE = 1.0
 #: Seconds of spawning before asyncio is loaded; the rest follows in slices.
 BOOT_BUDGET = 0.25
 
@@ -126,6 +129,9 @@ class Arbiter:
         self.sys_hdl: Any = None
         #: Called when everything is stopped, before the answer to ``quit`` (circusd gives up its pid file).
         self.farewell: Callable[[], None] | None = None
+        #: The endpoints, for the arbiter that follows in this process (full restart).
+        self.kept: KeptEndpoints | None = None
+        self._inherited: KeptEndpoints | None = None
         #: Removed watchers whose processes have not ended yet.
         self._leaving: set[Watcher] = set()
         #: Watchers whose turn to be started has not come yet, a queue for each group start under way.
@@ -325,7 +331,7 @@ class Arbiter:
             if len(self.sockets):
                 logger.info("sockets started")
         except BaseException:
-            self._release()
+            self.release()
             raise
         for watcher in self.watchers:
             self._introduce(watcher)
@@ -341,13 +347,47 @@ class Arbiter:
 
             owner = to_uid(str(self.endpoint_owner))
         for which, endpoint in (("pubsub", self.pubsub_endpoint), ("control", self.endpoint)):
-            if endpoint is None:
+            if endpoint is None or which in self._bound:
                 continue
             try:
                 self._bound[which] = bind_endpoint(endpoint, owner if which == "control" else None)
             except OSError as error:
                 text = f"{os.strerror(error.errno) if error.errno else error} (addr={endpoint!r})"
                 raise OSError(error.errno, text) from error
+
+    def inherit(self, kept: KeptEndpoints) -> None:
+        """Go on with the endpoints of the arbiter before, as far as they are still the same; give up the others."""
+        self._zmq, self._own_context = kept.context, True
+        self._inherited = kept
+        for which, before, now in (
+            ("control", kept.endpoint, self.endpoint), ("pubsub", kept.pubsub_endpoint, self.pubsub_endpoint),
+        ):
+            if before == now and kept.bound.get(which) is not None:
+                self._bound[which] = kept.bound[which]
+            else:
+                kept.give_up(which)
+
+    def _keep_endpoints(self) -> None:
+        """Leave the endpoints open for the arbiter that follows."""
+        if self._ctrl is None or not self._own_context or self._provided_loop:
+            return
+        control = self._ctrl.surrender()
+        publisher, topics = self.bus.surrender()
+        bound, self._bound = self._bound, {}
+        self.kept = KeptEndpoints(
+            self._zmq, self.endpoint, self.pubsub_endpoint, control, publisher, topics, bound,
+        )
+        self._zmq, self._own_context = None, False
+
+    def _attach_inherited(self) -> None:
+        kept, self._inherited = self._inherited, None
+        if kept is None:
+            return
+        if "pubsub" in kept.bound:
+            self._evpub = kept.publisher
+            self.bus.attach(kept.publisher, kept.topics)
+        if "control" in kept.bound:
+            self.ctrl.inherited = kept.control
 
     def _attach(self) -> None:
         """Hand the endpoints to zmq: from here on commands are answered and events published."""
@@ -356,6 +396,7 @@ class Arbiter:
         from circus.system.zmqcontext import plain_context
 
         context = plain_context(self.context)
+        self._attach_inherited()
         if self.pubsub_endpoint is not None and self._evpub is None:
             publisher = context.socket(zmq.XPUB)  # a PUB socket that tells whether anybody listens
             publisher.linger = 0
@@ -433,7 +474,7 @@ class Arbiter:
             self._stop_everything_now(loop)
             raise
         finally:
-            self._release()
+            self.release()
             if not theirs:
                 asyncio.set_event_loop(None)
                 loop.close()
@@ -601,6 +642,7 @@ class Arbiter:
             return
         if self._restarting and self.sys_hdl is not None:
             self.sys_hdl.bridge()
+            self._keep_endpoints()
         self.stop_controller_and_close_sockets()
         if self._provided_loop:
             self._drop_context()
@@ -623,9 +665,10 @@ class Arbiter:
         self.bus.close()
         self._evpub = None
         self.sockets.close_all()
-        self._release()
+        self.release()
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of all sockets and their files; harmless when that was done."""
         for bound in self._bound.values():
             if bound is not None:
                 bound.close()

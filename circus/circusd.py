@@ -39,17 +39,17 @@ def get_maxfd() -> int:
     return MAXFD if hard == resource.RLIM_INFINITY else hard
 
 
-def daemonize(keep: Iterable[int] | None = None, ready: int | None = None) -> None:
+def daemonize(keep: Iterable[int] | None = None, ready: tuple[int, int] | None = None) -> None:
     """Detach from the terminal: two forks, a new session, the null device on 0, 1 and 2.
 
     :param keep: descriptors that stay open; None closes all of them.
-    :param ready: read end of a pipe: the first process stays until the daemon wrote to it, and tells what it said.
+    :param ready: both ends of a pipe: the first process stays until the daemon wrote to it, and tells what it said.
     :raises ValueError: when gevent is loaded, whose loop does not survive a fork.
     """
     if any(name.partition(".")[0] == "gevent" for name in sys.modules):
         raise ValueError("Cannot daemonize if gevent is loaded")
     if os.fork():
-        os._exit(0 if ready is None else _await_readiness(ready))
+        os._exit(0 if ready is None else _await_readiness(*ready))
     os.setsid()
     if os.fork():
         os._exit(0)
@@ -70,10 +70,11 @@ def daemonize(keep: Iterable[int] | None = None, ready: int | None = None) -> No
         os.close(null)
 
 
-def _await_readiness(ready: int) -> int:
+def _await_readiness(read_end: int, write_end: int) -> int:
     """In the first process: pass on what the daemon says of its start; returns the exit status."""
+    os.close(write_end)  # or the end of the pipe would never be seen
     said = b""
-    while chunk := os.read(ready, 4096):
+    while chunk := os.read(read_end, 4096):
         said += chunk
     if said == b"ok":
         return 0
@@ -113,7 +114,7 @@ def check(path: str) -> int:
         print(str(error).strip(), file=sys.stderr)
         return 1
     for problem in problems:
-        print(problem)
+        print(f"{problem.severity}: {problem}")
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     if not problems:
@@ -132,40 +133,65 @@ def main(argv: Sequence[str] | None = None) -> None:
     seal_inherited_fds()
     # `restart` without a name re-reads the file wherever the daemon stands.
     args.config = os.path.abspath(args.config)
-    ready_write = None
-    pidfile: Pidfile | None = None
-    status = 0
-    restarting = False
-    try:
-        while True:
-            arbiter = _build(args, restarting)
-            if not restarting:
-                arbiter.initialize()
-                if args.daemonize:
-                    ready_write = _detach(inherited)
-                    arbiter.pid = os.getpid()
-                pidfile = _take_pidfile(args.pidfile or arbiter.pidfile, ready_write)
-                if ready_write is not None:
-                    os.write(ready_write, b"ok")
-                    os.close(ready_write)
-                    ready_write = None
-            if pidfile is not None:
-                arbiter.farewell = pidfile.unlink
-            arbiter.engine.sealed = True
-            restarting = bool(arbiter.start())
-            if not restarting:
-                break
-    except OSError as error:
-        logger.error("exception %s caught", error.strerror or error)
-        status = 1
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if pidfile is not None:
-            pidfile.unlink()
+    status = _serve(args, inherited)
     if _is_the_program():
         atexit.register(_leave, status)
     sys.exit(status)
+
+
+def _serve(args: argparse.Namespace, inherited: set[int]) -> int:
+    """Run arbiters, one after the other while full restarts are asked for; returns the exit status."""
+    arbiter: Arbiter | None = None
+    pidfile: Pidfile | None = None
+    kept = None
+    try:
+        while True:
+            restarting = arbiter is not None
+            arbiter = _build(args, restarting)
+            if kept is not None:
+                arbiter.inherit(kept)
+            if not restarting:
+                arbiter.initialize()
+                pidfile = _settle_down(args, arbiter, inherited)
+            if pidfile is not None:
+                arbiter.farewell = pidfile.unlink
+            arbiter.engine.sealed = True
+            again = arbiter.start()
+            kept = arbiter.kept
+            if not again:
+                return 0
+    except OSError as error:
+        text = f"exception {error.strerror or error} caught"
+        logger.error(text)
+        if not _logs_to_stderr():
+            print(f"circusd: {text}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        if arbiter is not None:
+            arbiter.release()
+        if pidfile is not None:
+            pidfile.unlink()
+
+
+def _settle_down(args: argparse.Namespace, arbiter: Arbiter, inherited: set[int]) -> Pidfile | None:
+    """Detach if asked to, and take the pid file; everything is checked and bound by now."""
+    ready_write = None
+    if args.daemonize:
+        ready_write = _detach(inherited)
+        arbiter.pid = os.getpid()
+    pidfile = _take_pidfile(args.pidfile or arbiter.pidfile, ready_write)
+    if ready_write is not None:
+        os.write(ready_write, b"ok")
+        os.close(ready_write)
+    return pidfile
+
+
+def _logs_to_stderr() -> bool:
+    import logging
+
+    return any(getattr(handler, "stream", None) is sys.stderr for handler in logging.getLogger().handlers)
 
 
 def _is_the_program() -> bool:
@@ -224,7 +250,7 @@ def _detach(inherited: set[int]) -> int:
     read_end, write_end = os.pipe()
     keep = set(_open_fds()) - inherited - {read_end}
     logger.info("detaching")
-    daemonize(keep=keep, ready=read_end)
+    daemonize(keep=keep, ready=(read_end, write_end))
     with contextlib.suppress(OSError):
         os.close(read_end)
     return write_end

@@ -76,6 +76,8 @@ class Controller:
         #: The listening socket, when circusd has bound it already (a ``BoundEndpoint``, which circusd
         #: unlinks).
         self.bound: Any = None
+        #: The open socket, when a daemon that starts over in its process goes on with it.
+        self.inherited: Any = None
         self.ctrl_socket: Any = None
         self.stream: Any = None  # there was a ZMQStream here
         self.udp_socket: Any = None
@@ -145,6 +147,12 @@ class Controller:
             self.sys_hdl.stop()
         self.started = False
 
+    def surrender(self) -> Any:
+        """Answer what is still open, and give away the control socket with all that waits in it; None without."""
+        self._answer_pending()
+        self.ctrl_socket = None
+        return self._router.surrender() if self._router is not None else None
+
     def _init_syshandler(self) -> None:
         early = getattr(self.arbiter, "sys_hdl", None)  # circusd takes the signals before it has a controller
         self.sys_hdl = early if isinstance(early, SysHandler) else SysHandler(self)
@@ -155,7 +163,11 @@ class Controller:
 
             self.context = zmq.Context.instance()
         router = RouterSocket(unwrap_loop(self.loop), self.handle_message)
-        router.bind(self.context, str(self.endpoint), self.bound or self._bind_early())
+        if self.inherited is not None:
+            router.take_over(self.inherited)
+            self.inherited = None
+        else:
+            router.bind(self.context, str(self.endpoint), self.bound or self._bind_early())
         self._router, self.ctrl_socket = router, router.socket
 
     def _bind_early(self) -> Any:

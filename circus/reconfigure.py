@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -70,7 +71,7 @@ def rehearse(arbiter: Any, config: Mapping[str, Any]) -> None:
         sock = CircusSocket.load_from_config(section)
         try:
             if not sock.so_reuseport and not sock.is_unix and not any(_may_collide(section, each) for each in ours):
-                sock.bind_and_listen()
+                _bind(sock)
         finally:
             sock.close()
 
@@ -123,7 +124,7 @@ class _Change:
             self.waiting.append(step.name)
             return
         try:
-            sock.bind_and_listen()
+            _bind(sock)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or not rivals:
                 raise
@@ -187,7 +188,7 @@ class _Change:
             self.arbiter.sockets.pop(step.name).close()
             self.undo.append(lambda step=step: self._open_again(step))  # type: ignore[misc]
         for name in self.waiting:
-            self.sockets[name].bind_and_listen()
+            _bind(self.sockets[name])
         # Those that are not replaced anyway go on with the new sockets.
         replaced = {step.name for step in self._steps(Act.REPLACE_WATCHER, Act.REMOVE_WATCHER)}
         self.restarting = [watcher for watcher in users if watcher.name not in replaced]
@@ -278,6 +279,15 @@ class _Change:
     def _check_still_running(self) -> None:
         if self.arbiter._stopping:
             raise ConflictError("arbiter is already running arbiter_stop command")
+
+
+def _bind(sock: CircusSocket) -> None:
+    """Bind and listen; an error says which socket it is about."""
+    try:
+        sock.bind_and_listen()
+    except OSError as error:
+        text = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(error.errno, f"{text} ({sock})") from error
 
 
 async def _settled(ticket: Ticket) -> None:

@@ -85,7 +85,8 @@ def make_plan(old: Mapping[str, Any], new: Mapping[str, Any], sizes: Mapping[str
 
     :param old: the one that is in force.
     :param new: the one to come.
-    :param sizes: numbers of processes that were read from a file last, by watcher (default: those of ``old``).
+    :param sizes: the watchers there are now, by name, with their numbers of processes (default: those of ``old``).
+        Some may have come or gone by command since the file was read.
     """
     globals_changed = sorted(
         key for key in {*old, *new} - _NOT_GLOBAL if old.get(key, _ABSENT) != new.get(key, _ABSENT)
@@ -106,6 +107,13 @@ def make_plan(old: Mapping[str, Any], new: Mapping[str, Any], sizes: Mapping[str
         [*new.get("watchers", ()), *new.get("plugins", ())],
         OWN_WATCHERS,
     )
+    if sizes is not None:
+        for name in [*watchers.old]:
+            if name not in sizes:
+                del watchers.old[name]
+        for name in sizes:
+            if name not in OWN_WATCHERS:
+                watchers.old.setdefault(name, {"name": name})
     found += _compare_watchers(watchers, moved, set(sockets.new), sizes or {})
     return Plan(tuple(sorted(found, key=lambda step: step.act)), tuple(_dangling(new)))
 

@@ -57,9 +57,7 @@ def decode_config(text: str | None) -> dict[str, str]:
         except ValueError:
             found = None
         if isinstance(found, dict):
-            return {
-                key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()
-            }
+            return {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
     pairs = (item.partition(":") for item in text.split(SEPARATOR))
     return {key.strip(): value.strip() for key, colon, value in pairs if colon}
 

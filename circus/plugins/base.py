@@ -193,9 +193,7 @@ class CircusPlugin:
 
     def _connected(self, command: str) -> CircusClient:
         if self._caller is None:
-            raise CallError(
-                f"no connection for {command!r}: there is one from after handle_init until the end"
-            )
+            raise CallError(f"no connection for {command!r}: there is one from after handle_init until the end")
         return self._caller
 
     # -- reading events --------------------------------------------------------------------------------------

@@ -47,14 +47,10 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line of the program; spec plugins-hooks-streams.md 1.3."""
     parser = argparse.ArgumentParser(description="Runs a plugin.")
     parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="the control endpoint of circusd")
-    parser.add_argument(
-        "--pubsub", default=DEFAULT_ENDPOINT_SUB, help="the endpoint circusd publishes events on"
-    )
+    parser.add_argument("--pubsub", default=DEFAULT_ENDPOINT_SUB, help="the endpoint circusd publishes events on")
     parser.add_argument("--config", help="the plugin's options, as key:value:::key:value or a JSON object")
     parser.add_argument("--version", action="store_true", help="show the version and exit")
-    parser.add_argument(
-        "--check-delay", type=float, default=5.0, help="seconds between two checks of circusd"
-    )
+    parser.add_argument("--check-delay", type=float, default=5.0, help="seconds between two checks of circusd")
     parser.add_argument("--log-level", dest="loglevel", default="info", help="log level")
     parser.add_argument("--log-output", dest="logoutput", default="-", help="log file, or - for stderr")
     parser.add_argument("--ssh", help="reach circusd through this ssh server, [user@]host[:port]")
@@ -80,9 +76,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     try:
         if not to_bool(config.get("active", True)):
-            logger.info(
-                "The plugin %s is not active (active = %s): nothing to do.", args.plugin, config["active"]
-            )
+            logger.info("The plugin %s is not active (active = %s): nothing to do.", args.plugin, config["active"])
             return 0
         plugin = construct(factory, args.endpoint, args.pubsub, args.check_delay, args.ssh, config)
         try:

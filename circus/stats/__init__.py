@@ -17,12 +17,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line of the program; spec cli.md 4."""
     parser = argparse.ArgumentParser(prog="circusd-stats", description="Runs the stats aggregator for Circus")
     parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="the control endpoint of circusd")
-    parser.add_argument(
-        "--pubsub", default=DEFAULT_ENDPOINT_SUB, help="the endpoint circusd publishes events on"
-    )
-    parser.add_argument(
-        "--statspoint", default=DEFAULT_ENDPOINT_STATS, help="the endpoint to publish statistics on"
-    )
+    parser.add_argument("--pubsub", default=DEFAULT_ENDPOINT_SUB, help="the endpoint circusd publishes events on")
+    parser.add_argument("--statspoint", default=DEFAULT_ENDPOINT_STATS, help="the endpoint to publish statistics on")
     parser.add_argument("--log-level", dest="loglevel", default="info", help="log level")
     parser.add_argument("--log-output", dest="logoutput", default="-", help="log file, or - for stderr")
     parser.add_argument("--ssh", help="reach circusd through this ssh server, [user@]host[:port]")

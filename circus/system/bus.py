@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from circus.base.logs import logger
@@ -41,11 +41,14 @@ class Bus:
         #: Events no subscriber could be given because the socket refused them.
         self.lost = 0
 
-    def attach(self, socket: Any) -> None:
+    def attach(self, socket: Any, topics: Iterable[bytes] = ()) -> None:
         """Publish on the zmq PUB or XPUB ``socket`` from now on.
 
         An XPUB tells who listens; while nobody does, events are not even put into words.
+
+        :param topics: what subscribers of a socket that was in use before have asked for.
         """
+        self._topics.update(topics)
         self.socket, self._thread = socket, threading.get_ident()
         if getattr(socket, "type", None) is not None and _is_xpub(socket):
             import zmq  # kept off the start path
@@ -103,13 +106,19 @@ class Bus:
             except Exception:
                 logger.exception("a subscriber failed on event %s", frames[0])
 
-    def close(self) -> None:
-        """Publish nothing more and close the socket (pending events are dropped, spec wire.md 1: linger 0)."""
+    def surrender(self) -> tuple[Any, frozenset[bytes]]:
+        """Publish nothing more, and give away the socket with what its subscribers asked for."""
         self.closed = True
         if self._fd is not None:
+            self._take_subscriptions()
             self._loop.remove_reader(self._fd)
             self._fd = None
         socket, self.socket = self.socket, None
+        return socket, frozenset(self._topics)
+
+    def close(self) -> None:
+        """Publish nothing more and close the socket (pending events are dropped, spec wire.md 1: linger 0)."""
+        socket, _ = self.surrender()
         if socket is not None:
             socket.close(0)
 

@@ -64,10 +64,27 @@ class RouterSocket:
         except BaseException:
             sock.close(linger=0)
             raise
+        self._use(sock, zmq)
+
+    def _use(self, sock: Any, zmq: Any) -> None:
         self.socket, self._zmq = sock, zmq
         # Enumerations of zmq cost more than the calls they are passed to.
         self._nowait, self._more = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
         self._events, self._rcvmore, self._readable = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
+
+    def take_over(self, sock: Any) -> None:
+        """Go on with a socket that another one of our kind has surrendered."""
+        import zmq  # kept off the start path
+
+        self._use(sock, zmq)
+
+    def surrender(self) -> Any:
+        """Stop reading, and give away the socket with all that waits in it; None when there is none."""
+        if self._fd is not None:
+            self._loop.remove_reader(self._fd)
+            self._fd = None
+        sock, self.socket = self.socket, None
+        return sock
 
     def start(self) -> None:
         """Have the loop tell when something may have arrived."""
@@ -78,11 +95,8 @@ class RouterSocket:
 
     def close(self) -> None:
         """Stop reading and close; what was sent last still has a moment to leave. May be called again."""
-        if self._fd is not None:
-            self._loop.remove_reader(self._fd)
-            self._fd = None
-        if self.socket is not None:
-            sock, self.socket = self.socket, None
+        sock = self.surrender()
+        if sock is not None:
             sock.close(linger=LINGER)
 
     def send(self, route: bytes | tuple[bytes, ...], payload: bytes) -> None:

@@ -15,9 +15,7 @@ from circus.base.endpoints import DEFAULT_ENDPOINT_STATS
 def build_parser() -> argparse.ArgumentParser:
     """The command line of the program; spec cli.md 3."""
     parser = argparse.ArgumentParser(prog="circus-top", description="Runs Circus Top")
-    parser.add_argument(
-        "--endpoint", default=DEFAULT_ENDPOINT_STATS, help="the endpoint circusd-stats publishes on"
-    )
+    parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT_STATS, help="the endpoint circusd-stats publishes on")
     parser.add_argument("--version", action="version", version=__version__, help="show the version and exit")
     parser.add_argument("--ssh", help="reach the endpoint through this ssh server, [user@]host[:port]")
     parser.add_argument(

@@ -24,13 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fd", type=int, help="serve on this inherited listening socket")
     parser.add_argument("--host", default="0.0.0.0", help="address to serve on")
     parser.add_argument("--port", type=int, default=8080, help="port to serve on")
-    parser.add_argument(
-        "--endpoint", help="the control endpoint of circusd; default: pick one that is discovered"
-    )
+    parser.add_argument("--endpoint", help="the control endpoint of circusd; default: pick one that is discovered")
     parser.add_argument("--ssh", help="reach circusd through this ssh server, [user@]host[:port]")
-    parser.add_argument(
-        "--multicast", default=DEFAULT_ENDPOINT_MULTICAST, help="where daemons are discovered"
-    )
+    parser.add_argument("--multicast", default=DEFAULT_ENDPOINT_MULTICAST, help="where daemons are discovered")
     parser.add_argument("--log-level", dest="loglevel", default="info", help="log level")
     parser.add_argument("--log-output", dest="logoutput", default="-", help="log file, or - for stderr")
     parser.add_argument("--version", action="version", version=__version__, help="show the version and exit")

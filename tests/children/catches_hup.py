@@ -12,7 +12,7 @@ trace, ready, names = arguments(3)
 
 
 def note(signum, frame):
-    append(trace, "%d %s" % (os.getpid(), signal.Signals(signum).name))
+    append(trace, f"{os.getpid()} {signal.Signals(signum).name}")
 
 
 for name in (names or "HUP").split(","):

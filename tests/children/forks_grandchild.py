@@ -1,8 +1,9 @@
 """Forks children that fork children. Usage: forks_grandchild.py READY [DEPTH [MODE]].
 
-READY then holds all pids, the eldest first, separated by blanks. DEPTH is the number of generations below this
-process (default 2). MODE: ``plain``; ``ignore``: the descendants ignore SIGTERM; ``leave``: this process exits once
-all are born, so that they become orphans; ``session``: each descendant starts a session of its own.
+READY then holds all pids, the eldest first, separated by blanks. DEPTH is the number of generations below
+this process (default 2). MODE: ``plain``; ``ignore``: the descendants ignore SIGTERM; ``leave``: this process
+exits once all are born, so that they become orphans; ``session``: each descendant starts a session of its
+own.
 """
 
 import os

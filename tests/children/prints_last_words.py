@@ -1,6 +1,7 @@
 """Prints when it is told to stop, and then ends. Usage: prints_last_words.py [READY [BYTES [SECONDS]]].
 
-On SIGTERM it waits SECONDS (default 0), writes BYTES (default 0) of padding and the line ``last words``, and exits 3.
+On SIGTERM it waits SECONDS (default 0), writes BYTES (default 0) of padding and the line ``last words``, and
+exits 3.
 """
 
 import os

@@ -1,7 +1,9 @@
-"""How the programs of this directory say that they are ready: a file that appears whole, or a line on a descriptor.
+"""How the programs of this directory say that they are ready: a file that appears whole, or a line on a
+descriptor.
 
-Not a program itself. Tests start the others with ``harness.child_command``; they are plain scripts for any Python and
-use nothing but the standard library, in as few modules as possible, because tests start many of them.
+Not a program itself. Tests start the others with ``harness.child_command``; they are plain scripts for any
+Python and use nothing but the standard library, in as few modules as possible, because tests start many of
+them.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""Accepts on an inherited listening socket and answers with its pid. Usage: serves_socket.py FD [READY [COUNT]].
+"""Accepts on an inherited listening socket and answers with its pid. Usage: serves_socket.py FD [READY
+[COUNT]].
 
 After COUNT connections (default: never) it exits 0.
 """

@@ -1,7 +1,7 @@
 """Writes down what it was started with, as JSON. Usage: shows_itself.py FILE [ARGUMENT...].
 
-FILE (``PID`` in it stands for the pid) gets: pid, ppid, argv, env, cwd, umask, uid, gid, groups, sid, descriptors
-above 2 that are open, and whether stdin is the null device. Then it sleeps.
+FILE (``PID`` in it stands for the pid) gets: pid, ppid, argv, env, cwd, umask, uid, gid, groups, sid,
+descriptors above 2 that are open, and whether stdin is the null device. Then it sleeps.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Prints text in pieces that cut characters and lines. Usage: splits_utf8.py TEXT SIZE [READY].
 
-TEXT, with ``\\n`` understood, goes out SIZE bytes at a time; the next piece goes only when the reader has taken the
-one before (where the system can tell), so that each piece is a read of its own.
+TEXT, with ``\\n`` understood, goes out SIZE bytes at a time; the next piece goes only when the reader has
+taken the one before (where the system can tell), so that each piece is a read of its own.
 """
 
 import fcntl

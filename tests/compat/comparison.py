@@ -1,7 +1,8 @@
 """Two daemons given the same treatment, and what came of it compared.
 
-A test starts both on one ini file and then does things; each step runs on both sides at once, and its two results,
-with names in place of pids and the like, must be equal unless ``differences.DIFFERENCES`` allows otherwise.
+A test starts both on one ini file and then does things; each step runs on both sides at once, and its two
+results, with names in place of pids and the like, must be equal unless ``differences.DIFFERENCES`` allows
+otherwise.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compat.differences import DIFFERENCES, without_extra_reaps
+from compat.transcript import Names
 from harness import PATIENCE, Daemon, EventRecorder, eventually
 from harness.ctl import WarmProgram
 from harness.daemon import Output
-
-from compat.differences import DIFFERENCES, without_extra_reaps
-from compat.transcript import Names
 
 _PUNY = 0.05
 
@@ -47,9 +47,7 @@ class Side:
     def ctl(self, *arguments: str, stdin: str = "", variables: dict[str, str] | None = None) -> Output:
         """Run circusctl against this side's daemon."""
         argv = ("--endpoint", self.daemon.endpoint, *arguments)
-        return Output(
-            *self.circusctl.run(*argv, cwd=self.daemon.directory, stdin=stdin, variables=variables)
-        )
+        return Output(*self.circusctl.run(*argv, cwd=self.daemon.directory, stdin=stdin, variables=variables))
 
     def take_events(self, awaited: Sequence[str], apart: bool) -> list[str]:
         """All events since the last time, once those in ``awaited`` (``watcher.event``) are among them.

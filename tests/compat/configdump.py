@@ -1,6 +1,8 @@
-"""Print what ``get_config`` makes of ini files. Run by the interpreter of an installation: configdump.py FILE...
+"""Print what ``get_config`` makes of ini files. Run by the interpreter of an installation: configdump.py
+FILE...
 
-One JSON array on stdout: for each file the dictionary, or the types (with their bases) and the text of the error.
+One JSON array on stdout: for each file the dictionary, or the types (with their bases) and the text of the
+error.
 """
 
 import json
@@ -8,7 +10,7 @@ import sys
 
 sys.path.pop(0)  # the directory of this file
 
-from circus.config import get_config  # noqa: E402
+from circus.config import get_config
 
 found = []
 for path in sys.argv[1:]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Installation
-from harness.ctl import WarmProgram
 
 from compat.comparison import Duo
 from compat.reference import NoReference, find_reference, find_subject
+from harness import Installation
+from harness.ctl import WarmProgram
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 """The released Circus 0.19.0, as a black box in an interpreter of its own.
 
-``CIRCUS_REFERENCE`` names a python executable that has it. Otherwise a virtual environment with it is made once, in
-``.tox/reference`` when that directory's parent exists and in the user's cache otherwise. Without a package index the
-comparison cannot be made: on a CI machine (``CI=true``) that is a failure, elsewhere the tests are skipped.
+``CIRCUS_REFERENCE`` names a python executable that has it. Otherwise a virtual environment with it is made
+once, in ``.tox/reference`` when that directory's parent exists and in the user's cache otherwise. Without a
+package index the comparison cannot be made: on a CI machine (``CI=true``) that is a failure, elsewhere the
+tests are skipped.
 
-``CIRCUS_SUBJECT`` names the python executable of the Circus that is compared with it; default: the code under test.
-Naming the reference itself proves that the comparison is not noisy.
+``CIRCUS_SUBJECT`` names the python executable of the Circus that is compared with it; default: the code under
+test. Naming the reference itself proves that the comparison is not noisy.
 """
 
 from __future__ import annotations
@@ -67,14 +68,13 @@ def _make() -> Path:
     if _is_reference(str(python)):
         return python
     home.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and checked there, so that an interrupted or concurrent attempt is never taken for it.
+    # Made beside its place and checked there, so that an interrupted or concurrent attempt is never taken for
+    # it.
     with tempfile.TemporaryDirectory(dir=home) as made:
         venv.create(made, with_pip=True)
         tried = [f"{made}/{python.parent.name}/python", "-m", "pip", "install", "-q", *PACKAGES]
         try:
-            done = subprocess.run(
-                tried, capture_output=True, text=True, timeout=INSTALLING_TAKES_AT_MOST, check=False
-            )
+            done = subprocess.run(tried, capture_output=True, text=True, timeout=INSTALLING_TAKES_AT_MOST, check=False)
         except subprocess.TimeoutExpired as error:
             raise NoReference(f"installing circus {VERSION} takes too long") from error
         if done.returncode:

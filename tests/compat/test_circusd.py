@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+
 from harness import PATIENCE, eventually
 from harness.daemon import Output
 from harness.processes import kill_all
@@ -39,7 +40,9 @@ def circusd(side, *arguments, timeout=PATIENCE):
             process.terminate()
             out, err = process.communicate(timeout=PATIENCE)
             err += "\nit had to be ended"
-    messages = [line.split("] ", 1)[-1] if line.startswith("2") and "circus[" in line else line for line in err.splitlines()]
+    messages = [
+        line.split("] ", 1)[-1] if line.startswith("2") and "circus[" in line else line for line in err.splitlines()
+    ]
     told = "\n".join(line for line in messages if not line.startswith("[INFO]"))
     replaced = [text.replace(str(process.pid), "<daemon>") for text in (out, told)]
     return Output(process.returncode, *replaced)
@@ -94,7 +97,13 @@ def test_broken_file(cold, problem):
         text = BROKEN[problem] if problem == "no header" else head + BROKEN[problem]
         (side.daemon.directory / "broken.ini").write_text(text)
 
-    run(cold, "broken", "broken.ini", prepare=write, keep=lambda output: Output(output.rc, output.out, "told" if output.err else ""))
+    run(
+        cold,
+        "broken",
+        "broken.ini",
+        prepare=write,
+        keep=lambda output: Output(output.rc, output.out, "told" if output.err else ""),
+    )
 
 
 def test_endpoint_in_use(duo):

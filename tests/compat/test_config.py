@@ -252,7 +252,7 @@ def tidy(config):
     """
     if isinstance(config, list):
         kinds, text = config
-        return [[kind for kind in kinds if kind in BUILTIN_ERRORS], text.partition(" (<dir>")[0]]
+        return [{kind: "is a base" for kind in kinds if kind in BUILTIN_ERRORS}, text.partition(" (<dir>")[0]]
     for watcher in config["watchers"]:
         dropped = ("PYTHONPATH", "__name__")
         watcher["env"] = {key: value for key, value in watcher["env"].items() if key not in dropped}

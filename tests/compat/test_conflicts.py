@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 
 import pytest
-from harness import child_command, eventually
+
+from harness import DaemonFailed, child_command, eventually
 
 SLOW = f"""
 [watcher:slow]
 cmd = {child_command("ignores_term", "{dir}/slow")}
-graceful_timeout = 1
+graceful_timeout = 0.6
 
 [watcher:other]
 cmd = sleep 98765432
@@ -75,7 +76,10 @@ def test_signals_that_end_the_daemon(duo, signum):
     duo.start("[watcher:web]\ncmd = sleep 98765432\n")
     duo.on_both(lambda side: side.daemon.signal(getattr(signal, signum)))
     duo.observe("exit code", lambda side: side.daemon.wait())
-    duo.observe("log", lambda side: [line for line in messages(side) if "Got" in line or "stop" in line or "exit" in line])
+    duo.observe(
+        "log",
+        lambda side: [line for line in messages(side) if "Got" in line or "stop" in line or "exit" in line],
+    )
 
 
 def messages(side):
@@ -102,6 +106,6 @@ def test_a_stop_signal_during_a_slow_stop_is_not_lost(slow):
 def ends(side):
     """Whether the daemon ends within a few graceful timeouts."""
     try:
-        return side.daemon.wait(4)
-    except Exception:
+        return side.daemon.wait(2.5)
+    except DaemonFailed:
         return "still runs"

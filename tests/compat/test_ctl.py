@@ -30,7 +30,10 @@ def running(duo):
 def test_general(duo):
     duo.prepare(INI)
     duo.ctl("--version")
-    duo.ctl("--help", mask=lambda text: "".join(line for line in text.splitlines(True) if line.startswith(("usage", "Con", "Com"))))
+    duo.ctl(
+        "--help",
+        mask=lambda text: "".join(line for line in text.splitlines(True) if line.startswith(("usage", "Con", "Com"))),
+    )
     duo.ctl("--help", mask=command_table)
     duo.ctl("foo")
     duo.ctl("--nonsense")
@@ -177,7 +180,7 @@ SHELL = {
     "mistakes": "foo\nstatus zz\nlist zz\nlist a b\nEOF\n",
     "empty lines": "\n\nlist zz\n\nEOF\n",
     "changes": "incr web --waiting\nstop web --waiting\nstatus web\nEOF\n",
-    "quoting": 'get web "cmd"\nlist \'web\'\nEOF\n',
+    "quoting": "get web \"cmd\"\nlist 'web'\nEOF\n",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from harness import child_command, eventually
 
 SHOW = child_command("shows_itself", "{dir}/NAME.shown")
@@ -123,8 +122,14 @@ def test_input_from_a_socket(duo):
 #: Options of watchers that write, and the file in which their output is looked for.
 STREAMS = {
     "file": ("stdout_stream.class = FileStream\nstdout_stream.filename = {dir}/file.out", "file.out"),
-    "unnamed": ("stdout_stream.filename = {dir}/unnamed.out\nstderr_stream.filename = {dir}/unnamed.err", "unnamed.err"),
-    "watched": ("stdout_stream.class = WatchedFileStream\nstdout_stream.filename = {dir}/watched.out", "watched.out"),
+    "unnamed": (
+        "stdout_stream.filename = {dir}/unnamed.out\nstderr_stream.filename = {dir}/unnamed.err",
+        "unnamed.err",
+    ),
+    "watched": (
+        "stdout_stream.class = WatchedFileStream\nstdout_stream.filename = {dir}/watched.out",
+        "watched.out",
+    ),
     "stdout": ("stdout_stream.class = StdoutStream", "circusd.log"),
     "time": (
         "stdout_stream.class = FileStream\nstdout_stream.filename = {dir}/time.out\nstdout_stream.time_format = T",

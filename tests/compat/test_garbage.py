@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from harness import Daemon
 
 ERRORS = {
@@ -39,7 +40,12 @@ def test_every_message_is_answered_and_the_next_one_too(daemon):
         reply = daemon.caller.raw(payload)
         assert reply is not None, payload[:20]
         assert reply.keys() == {"status", "reason", "tb", "time", "errno", "id"}
-        assert (reply["status"], reply["errno"], reply["reason"], reply["id"]) == ("error", errno, reason, None)
+        assert (reply["status"], reply["errno"], reply["reason"], reply["id"]) == (
+            "error",
+            errno,
+            reason,
+            None,
+        )
         assert daemon.call("list")["status"] == "ok"
 
 

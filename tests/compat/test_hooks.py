@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-HOOKS = '''
+HOOKS = """
 import json, os
 
 def note(watcher, arbiter, hook_name, **extra):
@@ -23,7 +23,7 @@ def nothing(watcher, arbiter, hook_name, **extra):
 
 def fail(watcher, arbiter, hook_name, **extra):
     raise ValueError("no luck")
-'''
+"""
 ALL = (
     "before_start", "after_start", "before_stop", "after_stop", "before_spawn", "after_spawn", "before_signal",
     "after_signal", "before_reap", "after_reap",
@@ -32,7 +32,9 @@ ALL = (
 
 def start(duo, *hooks, extra=""):
     lines = "\n".join(f"hooks.{hook}" for hook in hooks)
-    duo.prepare(f"[circus]\ncheck_delay = 0.3\n[watcher:web]\ncmd = sleep 98765432\nautostart = False\n{lines}\n{extra}")
+    duo.prepare(
+        f"[circus]\ncheck_delay = 0.3\n[watcher:web]\ncmd = sleep 98765432\nautostart = False\n{lines}\n{extra}"
+    )
 
     def begin(side):
         (side.daemon.directory / "myhooks.py").write_text(HOOKS)

@@ -80,7 +80,11 @@ def test_restart_and_reload(sleepers):
 
 
 def test_reload_by_hup(duo):
-    duo.start(SLEEPERS.replace("[watcher:web]\ncmd = sleep 98765432", "[watcher:web]\nsend_hup = 1\ncmd = nohup sleep 98765432"))
+    duo.start(
+        SLEEPERS.replace(
+            "[watcher:web]\ncmd = sleep 98765432", "[watcher:web]\nsend_hup = 1\ncmd = nohup sleep 98765432"
+        )
+    )
     duo.call("list", name="web")
     duo.call("reload", name="web", waiting=True)
     duo.events("web.reload")
@@ -229,7 +233,12 @@ def test_set(sleepers):
     sleepers.events("web.updated", "web.spawn")
     sleepers.call("set", name="web", options={"numprocesses": 1})
     sleepers.events("web.kill", "web.kill")
-    sleepers.call("set", name="web", options={"warmup_delay": 0.01, "graceful_timeout": 1, "send_hup": False}, waiting=True)
+    sleepers.call(
+        "set",
+        name="web",
+        options={"warmup_delay": 0.01, "graceful_timeout": 1, "send_hup": False},
+        waiting=True,
+    )
     sleepers.events("web.updated")
     sleepers.call("set", name="web", options={"cmd": "sleep 98765430"}, waiting=True)
     sleepers.events("web.reload")

@@ -6,7 +6,7 @@ import json
 
 from harness import eventually
 
-PLUGIN = '''
+PLUGIN = """
 import json
 from circus.plugins import CircusPlugin
 
@@ -28,7 +28,7 @@ class Demo(CircusPlugin):
             if action == "start":
                 self.note("call", self.call("numprocesses", name="idle")["numprocesses"])
                 self.cast("stop", name="idle")
-'''
+"""
 INI = """
 [circus]
 check_delay = 2.5

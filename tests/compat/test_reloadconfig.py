@@ -50,7 +50,10 @@ EDITS = {
     "another environment": ("X = 1", "X = 2"),
     "a stopped watcher": ("sleep 98765433", "sleep 98765434"),
     "a new watcher": ("[watcher:a]", "[watcher:n]\ncmd = sleep 98765435\n\n[watcher:a]"),
-    "a new watcher that does not start": ("[watcher:a]", "[watcher:n]\ncmd = sleep\nautostart = no\n\n[watcher:a]"),
+    "a new watcher that does not start": (
+        "[watcher:a]",
+        "[watcher:n]\ncmd = sleep\nautostart = no\n\n[watcher:a]",
+    ),
     "one watcher less": ("[watcher:b]", "[ignored:b]"),
     "a new name": ("[watcher:b]", "[watcher:bb]"),
     "a new socket": ("[socket:door]", "[socket:gate]\npath = {dir}/gate\n\n[socket:door]"),

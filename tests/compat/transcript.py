@@ -1,7 +1,7 @@
 """What one side said and did, with everything that differs from run to run replaced by names.
 
-Pids become ``<a>``, ``<b>``... in the order in which the transcript shows them, the daemon ``<daemon>``; times, ids,
-memory figures, directories, endpoints, ports and versions become a word in angle brackets.
+Pids become ``<a>``, ``<b>``... in the order in which the transcript shows them, the daemon ``<daemon>``;
+times, ids, memory figures, directories, endpoints, ports and versions become a word in angle brackets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _MASKED_TEXTS = frozenset({"mem_info1", "mem_info2", "ctime"})
 _PID_LISTS = frozenset({"pids", "started", "stopped", "kept"})
 #: user, nice, RSS, VMS, CPU, MEM, CTIME of an info line; cli.md 2.1.
 _INFO_LINE = re.compile(
-    r"(?P<user>\S+) (?P<nice>-?\d+) [\d.]+[BKMGT] [\d.]+[BKMGT] \d+\.\d+ \d+(\.\d+)? \d+:\d+\.\d+$", re.MULTILINE
+    r"(?P<user>\S+) (?P<nice>-?\d+) [\d.]+[BKMGT] [\d.]+[BKMGT] \d+\.\d+ \d+(\.\d+)? \d+:\d+\.\d+$",
+    re.MULTILINE,
 )
 #: A stray of the old ini reader, gone on purpose (decisions.md 6); test_environment looks at it, nobody else.
 _STRAY = re.compile(r"(?<=env: )__name__=[^,\n]*,?|,__name__=[^,\n]*")

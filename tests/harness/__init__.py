@@ -1,6 +1,8 @@
-"""What integration, end-to-end and compatibility tests share: real daemons, real clients, and no trace left behind.
+"""What integration, end-to-end and compatibility tests share: real daemons, real clients, and no trace left
+behind.
 
-Nothing here imports the code under test, so the same tools drive the released Circus 0.19 as well (tests/compat).
+Nothing here imports the code under test, so the same tools drive the released Circus 0.19 as well
+(tests/compat).
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ _LONGEST_SOCKET_PATH = 90  # sun_path is 108 bytes on Linux and 104 on macOS; fi
 _ports_lock = threading.Lock()
 _ports_given: set[int] = set()
 
-#: A watcher without processes that tests use to see whether the daemon listens and publishes: see Daemon.settle.
+#: A watcher without processes that tests use to see whether the daemon listens and publishes: see
+#: Daemon.settle.
 PROBE = "probe"
 PROBE_SECTION = f"\n[watcher:{PROBE}]\ncmd = sleep 98765432\nautostart = False\n"
 
@@ -62,8 +63,8 @@ class Daemon:
     """circusd, from its ini text to its end. Use it as a context manager.
 
     :param directory: an empty or fresh directory; its cwd, ini file (``circus.ini``) and log are there.
-    :param ini: the configuration. Endpoints are added in front (the first value of an option wins); ``{dir}`` stands
-        for the directory. A section for the probe is added, too.
+    :param ini: the configuration. Endpoints are added in front (the first value of an option wins); ``{dir}``
+        stands for the directory. A section for the probe is added, too.
     :param installation: which Circus.
     :param transport: ``ipc`` or ``tcp``.
     :param arguments: more arguments for circusd.
@@ -145,7 +146,8 @@ class Daemon:
     def stop(self, *, check: bool = True, signum: int = signal.SIGTERM) -> int | None:
         """End the daemon by a signal and make sure that nothing of it is left; kills what does not go.
 
-        :param check: fail when something was left (a daemon that is not ``strict`` is forgiven surviving workers).
+        :param check: fail when something was left (a daemon that is not ``strict`` is forgiven surviving
+            workers).
         :param signum: how to end it.
         :return: its exit code; None if it was never started.
         :raises DaemonFailed: it did not end in time, or left processes behind.

@@ -1,7 +1,7 @@
 """Many runs of one program in one warm interpreter: it is imported once, and forked for each run.
 
-Run as a script by the interpreter of an installation (nothing of the harness is imported there). Each line on stdin is
-a JSON object: argv, stdin, cwd, env; each line on stdout tells how that run ended: rc, out, err.
+Run as a script by the interpreter of an installation (nothing of the harness is imported there). Each line on
+stdin is a JSON object: argv, stdin, cwd, env; each line on stdout tells how that run ended: rc, out, err.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ def serve(module: str, name: str) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for line in requests:
         request = json.loads(line)
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with (
+            tempfile.TemporaryFile() as given,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
             given.write(request["stdin"].encode())
             given.seek(0)
             pid = os.fork()
@@ -46,7 +50,8 @@ def run(program, argv: list[str]) -> None:  # type: ignore[no-untyped-def]
     """Run a program as its console script would, and end the process."""
     sys.argv = argv
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the end
+        for number, mode in ((0, "r"), (1, "w"), (2, "w"))
     )
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     code: object = 1

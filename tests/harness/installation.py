@@ -19,8 +19,8 @@ class Installation:
     :param name: how messages call it.
     :param python: the interpreter it is installed for.
     :param variables: environment variables it needs.
-    :param strict: whether processes that survive the daemon are a failure of the test (the released 0.19 is known to
-        leave some).
+    :param strict: whether processes that survive the daemon are a failure of the test (the released 0.19 is
+        known to leave some).
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Process trees of tests: who belongs to a daemon, who survived it, and how to get rid of them.
 
-On Linux the test process makes itself the reaper of orphans, so that a worker that outlives its daemon becomes a child
-of the test process and cannot hide.
+On Linux the test process makes itself the reaper of orphans, so that a worker that outlives its daemon
+becomes a child of the test process and cannot hide.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ class Caller:
         self._socket.close()
 
     def request(self, message: dict[str, Any], deadline: float = PATIENCE) -> dict[str, Any] | None:
-        """Send a message as it is (with an id if it has none) and return the reply to it, or None if none comes.
+        """Send a message as it is (with an id if it has none) and return the reply to it, or None if none
+        comes.
 
         :param deadline: seconds.
         """

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import zmq
-from harness import OURS, PATIENCE, eventually
 
 from circus.model.plugincmd import plugin_command
+from harness import OURS, PATIENCE, eventually
 
 PLUGIN = '''
 import json
@@ -70,9 +70,7 @@ class FakeDaemon:
             0.25,
         )
         with (directory / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                shlex.split(command), cwd=directory, env=OURS.environment(), stderr=log
-            )
+            self.process = subprocess.Popen(shlex.split(command), cwd=directory, env=OURS.environment(), stderr=log)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -123,7 +121,13 @@ def start(tmp_path):
 
 
 def test_options_arrive_as_they_were_written(start):
-    options = {"text": "it's \"so\" :::\n x", "url": "http://h:80/a b", "empty": "", "blank": " ", "é": "$HOME"}
+    options = {
+        "text": 'it\'s "so" :::\n x',
+        "url": "http://h:80/a b",
+        "empty": "",
+        "blank": " ",
+        "é": "$HOME",
+    }
     daemon = start(**options)
     assert daemon.note(0) == ["init", {"file": str(daemon.file), **options}, 0.25]
 

@@ -10,9 +10,15 @@ from circus import __version__, stats, top, web
 from circus.stats import client
 
 PROGRAMS = {
-    "circusd-stats": (stats.main, ["--statspoint", "tcp://h:1", "--pubsub", "tcp://h:2", "--log-level", "debug"]),
+    "circusd-stats": (
+        stats.main,
+        ["--statspoint", "tcp://h:1", "--pubsub", "tcp://h:2", "--log-level", "debug"],
+    ),
     "circus-top": (top.main, ["--endpoint", "tcp://h:1", "--process-timeout", "5", "--ssh", "me@h"]),
-    "circus-httpd": (web.main, ["--fd", "7", "--host", "h", "--port", "1", "--multicast", "udp://237.1.1.1:9"]),
+    "circus-httpd": (
+        web.main,
+        ["--fd", "7", "--host", "h", "--port", "1", "--multicast", "udp://237.1.1.1:9"],
+    ),
     "circushttpd": (web.main, ["--endpoint", "tcp://h:1", "--log-output", "-"]),
 }
 

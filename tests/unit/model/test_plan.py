@@ -91,6 +91,12 @@ def test_plugins_are_watchers() -> None:
     assert steps(old, config()) == [(Act.REMOVE_WATCHER, "plugin:p")]
 
 
+def test_watchers_that_came_by_command_go_and_those_that_went_come_again() -> None:
+    same = config(watcher("a"), watcher("b"))
+    found = make_plan(same, same, {"a": 1, "added": 3, "circusd-stats": 1})
+    assert [(step.act, step.name) for step in found.steps] == [(Act.REMOVE_WATCHER, "added"), (Act.ADD_WATCHER, "b")]
+
+
 def test_a_resize_tells_from_what_the_file_said_last() -> None:
     found = plan(config(watcher()), config(watcher(numprocesses=4)), {"web": 2})
     assert found.lines() == ["resize watcher web (2 -> 4)"]

@@ -12,9 +12,9 @@ from circus.model.plugincmd import decode_config, encode_config, plugin_command
 
 CONTROL, EVENTS = "tcp://127.0.0.1:5555", "ipc:///run/circus/events"
 #: Text that the old notation trips over, mixed with any other text.
-awkward = st.lists(
-    st.sampled_from([":", ":::", " ", "\n", "'", '"', "{", "}", "$", "\\", "a", "\x00", "é"])
-).map("".join)
+awkward = st.lists(st.sampled_from([":", ":::", " ", "\n", "'", '"', "{", "}", "$", "\\", "a", "\x00", "é"])).map(
+    "".join
+)
 texts = st.one_of(awkward, st.text())
 
 
@@ -30,8 +30,7 @@ def options_of(command: str) -> dict[str, str]:
 
 def test_ordinary_options_are_written_in_the_notation_of_0_19():
     assert (
-        encode_config({"window": 2, "attempts": "3", "name": "plugin:fl"})
-        == "attempts:3:::name:plugin:fl:::window:2"
+        encode_config({"window": 2, "attempts": "3", "name": "plugin:fl"}) == "attempts:3:::name:plugin:fl:::window:2"
     )
 
 
@@ -79,9 +78,7 @@ def test_any_text_is_read_without_an_error(text):
 
 def test_command_line_of_a_plugin():
     config = {"use": "my.Plugin", "name": "plugin:my", "__name__": "plugin:my", "text": "it's"}
-    command = plugin_command(
-        config, CONTROL, EVENTS, 0.5, "me@host:22", loglevel="info", logoutput="/var/log/my log"
-    )
+    command = plugin_command(config, CONTROL, EVENTS, 0.5, "me@host:22", loglevel="info", logoutput="/var/log/my log")
     assert shlex.split(command)[1:] == [
         "-c", "from circus import plugins;plugins.main()", "--endpoint", CONTROL, "--pubsub", EVENTS,
         "--check-delay", "0.5", "--ssh", "me@host:22", "--config", "name:plugin:my:::text:it's",
@@ -96,9 +93,7 @@ def test_configuration_is_left_as_it_was():
 
 
 def test_debug_beats_the_level_and_nothing_superfluous_is_passed():
-    options = options_of(
-        plugin_command({"use": "my.Plugin"}, CONTROL, EVENTS, 1.0, debug=True, loglevel="error")
-    )
+    options = options_of(plugin_command({"use": "my.Plugin"}, CONTROL, EVENTS, 1.0, debug=True, loglevel="error"))
     assert options == {
         "--endpoint": CONTROL,
         "--pubsub": EVENTS,

@@ -137,7 +137,7 @@ def test_load_message_decodes_json():
     assert CircusPlugin.load_message(b'{"process_pid": 3}') == {"process_pid": 3}
 
 
-# -- construction ----------------------------------------------------------------------------------------------
+# -- construction --------------------------------------------------------------------------------------------
 
 
 def made_by(cls, **config):
@@ -184,7 +184,7 @@ def test_an_option_called_like_a_fact_of_the_daemon_is_ignored_with_a_warning(ca
     assert "'endpoint'" in caplog.text
 
 
-# -- circusd's side --------------------------------------------------------------------------------------------
+# -- circusd's side ------------------------------------------------------------------------------------------
 
 
 def test_get_plugin_cmd_names_the_class_and_leaves_the_configuration_alone():
@@ -210,7 +210,7 @@ def test_importing_the_package_costs_neither_zmq_nor_tornado():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-# -- the runner, as far as it goes without a daemon ------------------------------------------------------------
+# -- the runner, as far as it goes without a daemon ----------------------------------------------------------
 
 
 def test_without_a_plugin_the_usage_is_shown(monkeypatch, capsys):
