@@ -16,16 +16,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circus.base.capabilities import _setproctitle
+from circus.base.environ import ENV_EXCEPTIONS as _ENV_EXCEPTIONS
 from circus.base.logs import configure_logger, logger, reopen_log_files
 from circus.base.tasks import Ticket, as_future, tornado_view, unwrap_loop, waiting_loop
 from circus.engine import Engine
 from circus.exc import AlreadyExist, CircusError, ConflictError, Superseded
-from circus.model.plan import ENV_EXCEPTIONS as _ENV_EXCEPTIONS
-from circus.model.plan import Plan, make_plan
-from circus.model.plugincmd import plugin_command
+from circus.lookups import ConfigLookups
 from circus.model.steps import Stage, Wish
 from circus.ondemand import SocketAlarm
 from circus.sockets import CircusSocket, CircusSockets
@@ -34,6 +33,9 @@ from circus.system.bootloop import BootLoop
 from circus.system.bus import Bus
 from circus.system.kept import KeptEndpoints
 from circus.watcher import Watcher
+
+if TYPE_CHECKING:
+    from circus.model.plan import Plan
 
 __all__ = ["_ENV_EXCEPTIONS", "Arbiter", "ThreadedArbiter"]
 
@@ -45,7 +47,7 @@ SINKS_MAY_TAKE = 1.0
 BOOT_BUDGET = 0.25
 
 
-class Arbiter:
+class Arbiter(ConfigLookups):
     """Owner of watchers and sockets; parameters and attributes as in spec library.md 2.
 
     :param watchers: list of :class:`~circus.watcher.Watcher`, kept and appended to.
@@ -169,6 +171,8 @@ class Arbiter:
 
     def make_plugin(self, config: Mapping[str, Any]) -> Watcher:
         """The watcher that runs a plugin; ImportError when its class cannot be found."""
+        from circus.model.plugincmd import plugin_command  # kept off the start path
+
         return Watcher(**plugin_options(self, config, plugin_command))
 
     @classmethod
@@ -396,7 +400,6 @@ class Arbiter:
         from circus.system.zmqcontext import plain_context
 
         context = plain_context(self.context)
-        self._attach_inherited()
         if self.pubsub_endpoint is not None and self._evpub is None:
             publisher = context.socket(zmq.XPUB)  # a PUB socket that tells whether anybody listens
             publisher.linger = 0
@@ -444,6 +447,7 @@ class Arbiter:
     def _run(self, cb: Callable[[Any], Any] | None) -> bool:
         """The daemon's own main loop."""
         self._take_signals()
+        self._attach_inherited()
         ticket = self._start_watchers(None, boot=True)
         self._boot.run_ready(BOOT_BUDGET)
         from circus.system.aio import load_asyncio  # only now: the first workers are running
@@ -776,6 +780,7 @@ class Arbiter:
     def make_plan(self, config_file: str | None = None) -> tuple[Plan, dict[str, Any]]:
         """Read the file and compare; returns the plan and the new configuration."""
         from circus.config import get_config
+        from circus.model.plan import make_plan  # kept off the start path
 
         path = config_file or self.config_file
         if path is None:

@@ -19,6 +19,10 @@ _REFERENCE = re.compile(r"\$([A-Z][A-Z0-9_]*)")
 _NOT_VARIABLES = ("__name__",)
 
 
+#: Variables that terminals set at will: that they differ is no change of a configuration.
+ENV_EXCEPTIONS = ("__CF_USER_TEXT_ENCODING", "PS1", "COMP_WORDBREAKS", "PROMPT_COMMAND")
+
+
 class HasVirtualenv(Protocol):
     """What :func:`load_virtualenv` needs of a watcher."""
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import heapq
 import math
-import random
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -122,9 +121,9 @@ class Lifecycle:
     :param rand: source of jitter, numbers in [0, 1).
     """
 
-    def __init__(self, rules: Rules, rand: Callable[[], float] = random.random) -> None:
+    def __init__(self, rules: Rules, rand: Callable[[], float] | None = None) -> None:
         self.rules = rules
-        self.rand = rand
+        self.rand = rand or _random
         self.stage = Stage.IDLE
         self.slots: dict[int, Slot] = {}
         self.op: Operation | None = None
@@ -461,10 +460,7 @@ class Lifecycle:
         if self.op is not None and (self.op.surge or self.op.queue is not None):
             self.op.newcomers.add(slot.sid)
         slot.why = self._why.pop(wid, "") if self.op is None else self._cause()
-        if self._next_wid == wid:
-            self._next_wid += 1
-        else:
-            heapq.heappop(self._free)
+        self._take_wid(wid)
 
         def answered(go: bool) -> None:
             if slot.phase is not Phase.ASKING or slot.sid not in self.slots:
@@ -477,6 +473,17 @@ class Lifecycle:
                 self._refused("before_spawn refused")
 
         self._ask("before_spawn", answered)
+
+    def _take_wid(self, wid: int) -> None:
+        if self._free and self._free[0] == wid:
+            heapq.heappop(self._free)
+        elif wid in self._free:
+            self._free.remove(wid)
+            heapq.heapify(self._free)
+        else:
+            for skipped in range(self._next_wid, wid):  # lower ones that are held back
+                heapq.heappush(self._free, skipped)
+            self._next_wid = wid + 1
 
     def _started(self, fact: steps.Started) -> None:
         slot = self.slots.get(fact.sid)
@@ -536,10 +543,27 @@ class Lifecycle:
             self._next_spawn_at = max(self._next_spawn_at, self.now + wait)
             return
         error = SpawnError(f"error in {self.rules.name!r}: {fact.text}", self.rules.name)
-        if self.op is not None and self.op.surge:
+        if self.op is not None and (self.op.surge or self.op.queue is not None):
             self._call_off(str(error))
-            return
-        self._give_up(f"could not be started: {fact.text}", error)
+        elif self.stage is Stage.UP and any(s.phase is Phase.RUNNING for s in self.slots.values()):
+            self._go_on_short(error)
+        else:
+            self._give_up(f"could not be started: {fact.text}", error)
+
+    def _go_on_short(self, error: SpawnError) -> None:
+        """Some cannot be started, others run: those are not stopped for it, and the missing ones are tried seldom."""
+        wait = self.rules.backoff.delay(self._failures, self.rand)
+        self._next_spawn_at = max(self._next_spawn_at, self.now + wait)
+        if self._failures == max(1, self.rules.max_retry):
+            self._say("error", f"{self.rules.name} has {self._present} of {self.rules.numprocesses} workers; "
+                               f"the others could not be started in {self._failures} tries")
+        self._filling = False
+        resizes, self._resizes = self._resizes, []
+        for ticket in resizes:
+            self._settle(ticket, error=error)
+        if self.op is not None:
+            self.op.error = error
+            self._finish(self.op)
 
     def _give_up(self, why: str, error: Exception | None = None) -> None:
         """Bring the watcher down because it cannot be kept up; those who wait learn ``error``."""
@@ -768,16 +792,26 @@ class Lifecycle:
         surge = self.op is not None and self.op.surge
         one_by_one = not surge and self.rules.warmup_delay > 0
         one_by_one = one_by_one or "before_spawn" in self.rules.hooks or "after_spawn" in self.rules.hooks
-        while missing > 0 and self.stage in (Stage.STARTING, Stage.UP):
-            if one_by_one and self._coming:
+        if self._next_spawn_at > self.now:
+            self._wake_for_fill(self._next_spawn_at)
+            return
+        earliest = math.inf
+        # One that is held back does not hold up the others, nor may it come back at once under another id.
+        for wid in self._lowest_free(missing):
+            if self.stage not in (Stage.STARTING, Stage.UP) or (one_by_one and self._coming):
                 return
-            wid = self.next_wid()
-            ready_at = max(self._next_spawn_at, self.pace.not_before(wid))
+            ready_at = max(self._next_spawn_at, self.pace.not_before(wid))  # a spawn may fail, or ask for a pause
             if ready_at > self.now:
-                self._wake_for_fill(ready_at)
-                return
-            self._spawn(wid)
-            missing -= 1
+                earliest = min(earliest, ready_at)
+            else:
+                self._spawn(wid)
+        if earliest < math.inf:
+            self._wake_for_fill(earliest)
+
+    def _lowest_free(self, count: int) -> list[int]:
+        """The ``count`` lowest worker ids that no worker has."""
+        found = self._free[:1] if count == 1 else heapq.nsmallest(count, self._free)
+        return [*found, *range(self._next_wid, self._next_wid + count - len(found))]
 
     def _wake_for_fill(self, when: float) -> None:
         if self.now < self._wake_at <= when:
@@ -989,6 +1023,12 @@ _HANDLERS: dict[type, Callable[[Lifecycle, Any], None]] = {
     steps.Hurried: lambda machine, _: machine._hurry(),
     steps.Checked: Lifecycle._checked,
 }
+
+
+def _random() -> float:
+    from random import random  # kept off the start path
+
+    return random()
 
 
 @functools.cache

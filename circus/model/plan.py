@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any
 
+from circus.base.environ import ENV_EXCEPTIONS
 from circus.base.record import Record
 from circus.model.socketnames import socket_references
 
-#: Environment variables whose change is no change of a watcher (terminals set them at will).
-ENV_EXCEPTIONS = ("__CF_USER_TEXT_ENCODING", "PS1", "COMP_WORDBREAKS", "PROMPT_COMMAND")
 #: Watchers and sockets the daemon makes for itself.
 OWN_WATCHERS = frozenset({"circushttpd", "circusd-stats"})
 OWN_SOCKETS = frozenset({"circushttpd"})

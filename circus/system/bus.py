@@ -120,7 +120,7 @@ class Bus:
         """Publish nothing more and close the socket (pending events are dropped, spec wire.md 1: linger 0)."""
         socket, _ = self.surrender()
         if socket is not None:
-            socket.close(0)
+            socket.close()  # without arguments: programs give sockets of their own making, fakes too
 
 
 def _is_xpub(socket: Any) -> bool:

@@ -137,7 +137,6 @@ def test_all_reloads_and_quit(running):
 def test_nobody_there(duo):
     duo.prepare(INI)
     duo.ctl("--timeout", "1", "list")
-    duo.ctl("--timeout", "1", "--json", "list")
 
 
 def test_endpoint_from_the_environment(running):

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness import Daemon, Event
 from harness.daemon import Output
+from harness.processes import descendant_pids
 
 _MASKED_NUMBERS = frozenset({"age", "cpu", "mem", "create_time", "started"})
 _MASKED_TEXTS = frozenset({"mem_info1", "mem_info2", "ctime"})
@@ -52,8 +53,8 @@ class Names:
 
     def learn(self) -> None:
         """Notice the daemon's processes of this moment, so that their pids are recognised in texts."""
-        if self._daemon.running_pid is not None and self._daemon.poll() is None:
-            self._known.update(process.pid for process in self._daemon.tree())
+        if self._daemon.running_pid is not None:
+            self._known.update(descendant_pids(self._daemon.running_pid))
 
     def pid(self, pid: int) -> str:
         """The name of a pid."""

@@ -18,7 +18,7 @@ import psutil
 import zmq
 
 from harness.installation import OURS, Installation
-from harness.processes import descendants, describe, is_alive, kill_all, works_in
+from harness.processes import descendant_pids, descendants, describe, is_alive, kill_all, works_in
 from harness.waiting import PATIENCE, eventually
 from harness.wire import Caller, EventRecorder
 
@@ -157,10 +157,10 @@ class Daemon:
             self._cleanup()
             return None
         stuck = False
-        self._tree |= descendants(process.pid)
+        self._remember(process.pid)
         if process.poll() is None and not self._ends_by(process, signum):
             stuck = True
-            self._tree |= descendants(process.pid)
+            self._remember(process.pid)
             process.kill()
             process.wait()
         left = self.leftovers()
@@ -186,7 +186,7 @@ class Daemon:
     def kill(self) -> None:
         """SIGKILL the daemon alone; its workers stay until :meth:`stop`."""
         assert self._process is not None
-        self._tree |= descendants(self._process.pid)
+        self._remember(self._process.pid)
         self._process.kill()
         self._process.wait()
 
@@ -228,7 +228,7 @@ class Daemon:
         :raises DaemonFailed: it still runs after ``deadline`` seconds.
         """
         assert self._process is not None, "the daemon was never started"
-        self._tree |= descendants(self._process.pid)
+        self._remember(self._process.pid)
         try:
             return self._process.wait(deadline)
         except subprocess.TimeoutExpired:
@@ -239,7 +239,13 @@ class Daemon:
 
     def tree(self) -> set[psutil.Process]:
         """All its descendants now. They are remembered, and must be gone when it has stopped."""
-        found = descendants(self.pid)
+        return self._remember(self.pid)
+
+    def _remember(self, pid: int) -> set[psutil.Process]:
+        found = set()
+        for each in descendant_pids(pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.add(psutil.Process(each))
         self._tree |= found
         return found
 

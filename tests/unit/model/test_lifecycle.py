@@ -366,6 +366,18 @@ def test_a_worker_that_dies_young_is_held_back_longer_each_time() -> None:
     assert play.living, "a stable run resets the back-off"
 
 
+def test_a_worker_that_is_held_back_does_not_hold_up_others() -> None:
+    play = started(numprocesses=3)
+    play.die(min(play.living))  # young
+    play.advance(0.05)
+    assert play.wids() == [2, 3]
+    play.machine.slots[max(play.living)].born -= 10
+    play.die(max(play.living))  # stable
+    assert play.wids() == [2, 3]
+    play.advance(0.06)
+    assert play.wids() == [1, 2, 3]
+
+
 def test_it_cannot_spin_however_often_it_dies() -> None:
     play = started()
     spawned = 0
@@ -492,6 +504,32 @@ def test_with_max_retry_minus_one_it_tries_for_ever_but_slowly() -> None:
     assert len(play.logged) < 25
     play.broken = ""
     play.advance(31)
+    assert play.machine.status == "active"
+
+
+def test_what_runs_is_not_stopped_because_others_cannot_be_started() -> None:
+    play = started(numprocesses=2, max_retry=2)
+    play.advance(5)
+    play.broken = "no"
+    play.die()
+    play.want(Wish.START)
+    play.advance(300)
+    assert play.machine.status == "active"
+    assert list(play.living.values()) == [1002]
+    assert isinstance(play.settled["start"], SpawnError)
+    assert sum("[" not in line and "has 1 of 2 workers" in line for line in play.logged) == 1
+    play.broken = ""
+    play.advance(31)
+    assert len(play.living) == 2
+
+
+def test_an_increase_that_cannot_be_had_is_answered() -> None:
+    play = started(max_retry=2)
+    play.broken = "no"
+    play.rules.numprocesses = 2
+    play.want(Wish.RESIZE)
+    play.advance(10)
+    assert isinstance(play.settled["resize"], SpawnError)
     assert play.machine.status == "active"
 
 
@@ -622,6 +660,18 @@ def test_sequential_reload_goes_one_by_one() -> None:
     play = started(numprocesses=2)
     play.want(Wish.RELOAD, sequential=True)
     assert play.events == ["kill", "reap", "spawn", "kill", "reap", "spawn", "reload"]
+
+
+def test_sequential_reload_with_a_program_that_is_gone_keeps_the_workers_that_are_left() -> None:
+    play = started(numprocesses=3, max_retry=2)
+    play.broken = "gone"
+    play.want(Wish.RELOAD, sequential=True)
+    play.advance(100)
+    assert sorted(play.living.values()) == [1002, 1003]
+    assert isinstance(play.settled["reload"], SpawnError)
+    play.broken = ""
+    play.advance(31)
+    assert len(play.living) == 3
 
 
 def test_sequential_reload_stops_when_a_new_worker_dies() -> None:
