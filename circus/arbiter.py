@@ -345,6 +345,7 @@ class Arbiter(ConfigLookups):
         """Take both endpoints as plain sockets now, so that errors are known and zmq can come later."""
         from circus.system.transport import bind_endpoint
 
+        self._warn_of_open_doors()
         owner = None
         if self.endpoint_owner_mode:
             from circus.base.convert import to_uid
@@ -358,6 +359,23 @@ class Arbiter(ConfigLookups):
             except OSError as error:
                 text = f"{os.strerror(error.errno) if error.errno else error} (addr={endpoint!r})"
                 raise OSError(error.errno, text) from error
+
+    def _warn_of_open_doors(self) -> None:
+        """Whoever reaches the control endpoint can run any command as the user of this daemon: say so (decision 14)."""
+        from circus.system.endpoint import parse_endpoint
+
+        for endpoint in (self.endpoint, self.pubsub_endpoint):
+            if not endpoint or not endpoint.startswith("tcp://"):
+                continue
+            with contextlib.suppress(CircusError):
+                host = parse_endpoint(endpoint).host
+                if host not in ("localhost", "::1") and not host.startswith("127."):
+                    logger.warning("%s can be reached from other machines, and there is no authentication: whoever "
+                                   "connects controls this daemon. Bind it to 127.0.0.1 and use ssh, or use ipc://",
+                                   endpoint)
+        if self.endpoint and self.endpoint.startswith("tcp://") and hasattr(os, "geteuid") and os.geteuid() == 0:
+            logger.warning("running as root with the control endpoint %s: every local user who connects to it can run "
+                           "commands as root; ipc:// endpoints are private", self.endpoint)
 
     def inherit(self, kept: KeptEndpoints) -> None:
         """Go on with the endpoints of the arbiter before, as far as they are still the same; give up the others."""

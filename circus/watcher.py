@@ -627,6 +627,17 @@ class Watcher:
         process = self.processes[int(pid)]
         return self._extend(process.info(), process.pid, extended)
 
+    def condition(self) -> dict[str, Any]:
+        """What is out of the ordinary: ``streams`` (counters of captured output), ``retry_in`` (seconds by wid)."""
+        told: dict[str, Any] = {}
+        if self.stream_redirector is not None and hasattr(self.stream_redirector, "counters"):
+            told["streams"] = self.stream_redirector.counters()
+        if self._supervision is not None:
+            waiting = self._supervision.machine.retry_in()
+            if waiting:
+                told["retry_in"] = {str(wid): round(seconds, 3) for wid, seconds in waiting.items()}
+        return told
+
     def _extend(self, info: Any, pid: int, extended: bool) -> Any:
         hook = self.hooks.get("extended_stats") if extended else None
         if hook is not None and isinstance(info, dict):

@@ -47,6 +47,10 @@ class Stats(Command):
     ``children``
         the same about the direct children
 
+    Beside ``info`` (and for all watchers under ``conditions``, by name) the reply tells what is out of the
+    ordinary: ``streams`` with the bytes read, dropped, and seconds blocked of each captured output, and
+    ``retry_in`` with the seconds until each worker that is being held back is tried again.
+
     What the system does not tell is ``"N/A"``; a process that has gone is the text ``No such process
     (stopped?)``.
 
@@ -77,10 +81,13 @@ class Stats(Command):
         if "name" not in props:
             # No argument at all unless it is needed: watchers of third parties may not take one.
             arguments = (True,) if extended else ()
-            return {"infos": {watcher.name: watcher.info(*arguments) for watcher in arbiter.watchers}}
+            infos = {watcher.name: watcher.info(*arguments) for watcher in arbiter.watchers}
+            told = {watcher.name: _condition(watcher) for watcher in arbiter.watchers}
+            conditions = {name: condition for name, condition in told.items() if condition}
+            return {"infos": infos, "conditions": conditions} if conditions else {"infos": infos}
         watcher = self._get_watcher(arbiter, props["name"])
         if "process" not in props:
-            return {"name": props["name"], "info": watcher.info(extended)}
+            return {"name": props["name"], "info": watcher.info(extended), **_condition(watcher)}
         pid = whole_number(props, "process")
         try:
             info = watcher.process_info(pid, extended)
@@ -110,6 +117,13 @@ def _process_text(pid: object, info: Any) -> str:
         return f"{pid}: {info}"
     children = [child for child in info.get("children") or () if isinstance(child, dict)]
     return "\n".join([f"{pid}: {info_line(info)}", *(f"   {info_line(child)}" for child in children)])
+
+
+def _condition(watcher: Any) -> dict[str, Any]:
+    """What :meth:`circus.watcher.Watcher.condition` tells; nothing for watchers of third parties."""
+    condition = getattr(watcher, "condition", None)
+    told = condition() if callable(condition) else {}
+    return told if isinstance(told, dict) else {}
 
 
 def _watcher_text(name: object, infos: Mapping[str, Any]) -> str:
