@@ -451,6 +451,7 @@ class Arbiter(ConfigLookups):
         :raises OSError: when an endpoint or socket cannot be bound.
         """
         logger.info("Starting master on pid %s", self.pid)
+        self.engine.thread = threading.get_ident()
         if not self._open:
             self.initialize()
         self._running = True
@@ -563,7 +564,7 @@ class Arbiter(ConfigLookups):
             turn.on_done(lambda _: self._boot.call_later(self.warmup_delay, following)
                          if self.warmup_delay else self._boot.call_soon(following))
             watcher.supervision.on_trouble = turn.settle
-            wish = watcher.supervision.wish(Wish.START, "daemon start" if boot else "start command")
+            wish = watcher.wish(Wish.START, "daemon start" if boot else "start command")
             wish.on_done(lambda _: turn.settle())
 
         following()
@@ -610,7 +611,7 @@ class Arbiter(ConfigLookups):
                 done.settle()
 
         for watcher in chosen:
-            watcher.supervision.wish(Wish.STOP, cause).on_done(one_done)
+            watcher.wish(Wish.STOP, cause).on_done(one_done)
         return done
 
     # -- stopping the daemon ------------------------------------------------------------------------------------
@@ -619,8 +620,11 @@ class Arbiter(ConfigLookups):
         """Stop all watchers and then the daemon; overtakes whatever runs, a full restart too.
 
         :return: Future, done when everything is closed (with a loop of its own: just before, for the loop ends,
-            too); None while there is no loop yet.
+            too); None while there is no loop yet, and in another thread than the loop's (a hook's).
         """
+        if threading.get_ident() != self.engine.thread:
+            self._boot.call_soon_threadsafe(self.stop, cause)
+            return None
         self._restarting = False
         if self._closed.done and self.sys_hdl is not None:
             self.sys_hdl.release()  # start() said "restart", and its caller does not
@@ -879,7 +883,7 @@ class Arbiter(ConfigLookups):
         """Forget a watcher and stop it; the end of the daemon waits for its processes. :return: Ticket of the stop."""
         self._drop(watcher)
         self._leaving.add(watcher)
-        ticket = watcher.supervision.wish(Wish.STOP, cause)
+        ticket = watcher.wish(Wish.STOP, cause)
         ticket.on_done(lambda _: self._leaving.discard(watcher))
         return ticket
 

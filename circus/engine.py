@@ -96,6 +96,8 @@ class Engine:
 
     def __init__(self, loop: Any, *, sealed: bool = False, adopt_orphans: bool = False) -> None:
         self.loop = loop
+        #: The thread that the loop runs in; wishes from others (hooks) are brought there.
+        self.thread = threading.get_ident()
         self.sealed = sealed
         self.reaper = Reaper(loop, adopt_orphans=adopt_orphans)
         self._sigchld = False

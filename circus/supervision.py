@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -112,9 +113,16 @@ class Supervision:
     def wish(self, wish: steps.Wish, cause: str = "", **params: Any) -> Ticket:
         """Want something of the watcher; the ticket is settled when it is done, superseded or has failed."""
         ticket = Ticket(wish.value)
-        self.tell("%s wanted: %s", wish.value, cause)
-        self.feed(steps.Wanted(wish, ticket, cause or f"{wish.value} command", params))
+        wanted = steps.Wanted(wish, ticket, cause or f"{wish.value} command", params)
+        if threading.get_ident() != self.engine.thread:  # a hook's
+            self.engine.loop.call_soon_threadsafe(self._wanted, wanted)
+        else:
+            self._wanted(wanted)
         return ticket
+
+    def _wanted(self, wanted: steps.Wanted) -> None:
+        self.tell("%s wanted: %s", wanted.wish.value, wanted.cause)
+        self.feed(wanted)
 
     def tell(self, text: str, *args: Any) -> None:
         """Add a line to the watcher's story, in the notation of :mod:`logging`."""
@@ -127,6 +135,12 @@ class Supervision:
     def worker_of(self, pid: int) -> Worker | None:
         """The worker with that pid, if it is one of ours."""
         return next((w for w in self.workers.values() if w.process.pid == pid), None)
+
+    def keeps(self, process: Process) -> bool:
+        """Whether ``process`` is a worker that is to stay."""
+        worker = self.worker_of(process.pid)
+        slot = None if worker is None else self.machine.slots.get(worker.sid)
+        return slot is not None and not slot.leaving
 
     # -- spawning -----------------------------------------------------------------------------------------------
 
@@ -285,6 +299,7 @@ class Supervision:
         pid = worker.process.pid
         worker.signalled = [pid]
         if step.polite:
+            worker.process.stopping = True
             worker.tree = self._tree_of(pid, remembered=True)
         elif step.tree:
             worker.tree = tuple({*self._tree_of(pid), *(ref for ref in worker.tree if is_same(ref))})

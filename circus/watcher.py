@@ -20,6 +20,7 @@ from circus.base.logs import logger
 from circus.base.tasks import Ticket, as_future, current_loop, unwrap_loop
 from circus.exc import ConflictError, MessageError
 from circus.hooks import load_hook
+from circus.manual import ByHand
 from circus.model import steps
 from circus.model.messages import encode
 from circus.model.options import WATCHER, OnChange
@@ -43,7 +44,7 @@ def tornado_sleep(duration: float) -> Any:
     return sleep(duration)
 
 
-class Watcher:
+class Watcher(ByHand):
     """N identical processes, kept alive.
 
     All parameters are the options of a ``[watcher:NAME]`` section (spec config.md 5, library.md 3) with the same
@@ -320,8 +321,16 @@ class Watcher:
         if running is not None:
             raise ConflictError(f"arbiter is already running {running} command")
 
+    def wish(self, wish: Wish, cause: str = "", **params: Any) -> Ticket:
+        """Want something of the watcher; what every verb below comes down to. See :meth:`Supervision.wish`."""
+        if self.by_hand:
+            return self.fulfil(wish, params)
+        return self.supervision.wish(wish, cause, **params)
+
     def _future(self, ticket: Ticket) -> Any:
-        return as_future(ticket, self.engine.loop)
+        """What callers get: a Future, or the ticket as long as the daemon has no loop (hooks at its very start)."""
+        loop = self.engine.loop
+        return ticket if getattr(loop, "real", loop) is None else as_future(ticket, loop)
 
     def start(self, cause: str = "start command") -> Any:
         """Start it, or start the processes that are missing.
@@ -339,7 +348,7 @@ class Watcher:
             alarm.hold(self, held=held)
 
     def _start(self, cause: str = "start") -> Any:
-        return self._future(self.supervision.wish(Wish.START, cause))
+        return self._future(self.wish(Wish.START, cause))
 
     def stop(self, cause: str = "stop command") -> Any:
         """Stop all its processes and close its streams. :return: Future of None."""
@@ -350,7 +359,7 @@ class Watcher:
         return self._stop(cause=cause)
 
     def _stop(self, close_output_streams: bool = False, cause: str = "stop") -> Any:
-        return self._future(self.supervision.wish(Wish.STOP, cause))
+        return self._future(self.wish(Wish.STOP, cause))
 
     def restart(self, cause: str = "restart command") -> Any:
         """Stop, then start. :return: Future of ``{"stopped", "started", "kept"}`` pid lists."""
@@ -358,7 +367,7 @@ class Watcher:
         return self._restart(cause)
 
     def _restart(self, cause: str = "restart") -> Any:
-        return self._future(self.supervision.wish(Wish.RESTART, cause))
+        return self._future(self.wish(Wish.RESTART, cause))
 
     def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload command") -> Any:
         """Replace its processes; a stopped watcher is started.
@@ -375,7 +384,7 @@ class Watcher:
         if self.prereload_fn is not None:
             self.prereload_fn(self)
         if graceful:
-            return self._future(self.supervision.wish(Wish.RELOAD, cause, sequential=sequential))
+            return self._future(self.wish(Wish.RELOAD, cause, sequential=sequential))
         if sequential:
             logger.warning("with graceful=False, sequential=True is ignored")
         return self._restart(cause)
@@ -403,7 +412,7 @@ class Watcher:
         if self.singleton and wanted > 1:
             raise ValueError("Singleton watcher has a single process")
         self.numprocesses = wanted
-        return self._future(self.supervision.wish(Wish.RESIZE, cause))
+        return self._future(self.wish(Wish.RESIZE, cause))
 
     def kill_workers(
         self,
@@ -421,12 +430,17 @@ class Watcher:
         """
         wanted = None if pids is None else {int(pid) for pid in pids}
         return self._future(
-            self.supervision.wish(Wish.KILL, cause, pids=wanted, signum=signum, graceful_timeout=graceful_timeout)
+            self.wish(Wish.KILL, cause, pids=wanted, signum=signum, graceful_timeout=graceful_timeout)
         )
 
     def kill_process(self, process: Any, stop_signal: int | None = None, graceful_timeout: float | None = None) -> Any:
-        """End one process. :return: Future, done when it is gone."""
-        return self.kill_workers([process.pid], stop_signal, graceful_timeout)
+        """End one process. :return: Future, done when it is gone: True, or False when it was going already."""
+        if self.by_hand:
+            return self._future(self._drive(self._kill_by_hand(process, stop_signal, graceful_timeout)))
+        answer, going = Ticket("kill"), not self.supervision.keeps(process)
+        wish = self.wish(Wish.KILL, pids={process.pid}, signum=stop_signal, graceful_timeout=graceful_timeout)
+        wish.on_done(lambda done: answer.fail(done.error) if done.error else answer.settle(not going))
+        return self._future(answer)
 
     def kill_processes(self, stop_signal: int | None = None, graceful_timeout: float | None = None) -> Any:
         """End all processes. :return: Future, done when they are gone."""
@@ -439,7 +453,7 @@ class Watcher:
 
     def manage_processes(self) -> Any:
         """Compare what is wanted with what is there. :return: Future, done when they agree."""
-        return self._future(self.supervision.wish(Wish.RESIZE, "check"))
+        return self._future(self.wish(Wish.RESIZE, "check"))
 
     reap_and_manage_processes = manage_processes
 
@@ -450,16 +464,15 @@ class Watcher:
 
     def reap_process(self, pid: int, status: int | None = None) -> None:
         """Collect one process if it has ended."""
-        self.engine.reaper.poll(pid)
+        if self.by_hand:
+            self._reap_by_hand(pid, status)
+        else:
+            self.engine.reaper.poll(pid)
 
     def check(self) -> None:
         """The periodic look: nothing to do unless an option was changed behind the life cycle's back."""
-        if self._supervision is not None and self._forced_status is None:
+        if self._supervision is not None and not self.by_hand:
             self._supervision.feed(steps.Checked())
-
-    def spawn_processes(self) -> Any:
-        """Start the processes that are missing."""
-        return self.manage_processes()
 
     def make_process(self, wid: int) -> Any:
         """Start one process with worker id ``wid`` and return its record.
@@ -697,9 +710,13 @@ class Watcher:
         return self._do_action(num, "set command")
 
     def _do_action(self, num: int, cause: str) -> Any:
+        if num < 0:
+            nothing = Ticket("nothing")
+            nothing.settle()
+            return self._future(nothing)
         if num > 0 and not self.is_stopped():
             return self._reload(cause=cause)
-        return self._future(self.supervision.wish(Wish.RESIZE, cause))
+        return self._future(self.wish(Wish.RESIZE, cause))
 
     def _coerce(self, key: str, val: Any) -> Any:
         """The value as it will be kept; raises for one that cannot be."""

@@ -430,7 +430,6 @@ def test_emergency_stop(stage):
 def test_emergency_stop_of_one_that_never_started(stage):
     async def scenario():
         arbiter = Arbiter([sleeper("a")], None, None, loop=asyncio.get_running_loop(), check_delay=-1)
-        await arbiter.get_watcher_started() if hasattr(arbiter, "get_watcher_started") else None
         await arbiter._emergency_stop()
         assert not arbiter.running
 
