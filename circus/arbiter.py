@@ -401,6 +401,16 @@ class Arbiter(ConfigLookups):
         )
         self._zmq, self._own_context = None, False
 
+    def _forgo_restart(self) -> None:
+        """After start() said "restart", and its caller stops instead: nobody takes endpoints and signals over."""
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            kept.give_up("control")
+            kept.give_up("pubsub")
+            kept.context.destroy(linger=0)
+        if self.sys_hdl is not None:
+            self.sys_hdl.release()
+
     def _attach_inherited(self) -> None:
         kept, self._inherited = self._inherited, None
         if kept is None:
@@ -626,8 +636,8 @@ class Arbiter(ConfigLookups):
             self._boot.call_soon_threadsafe(self.stop, cause)
             return None
         self._restarting = False
-        if self._closed.done and self.sys_hdl is not None:
-            self.sys_hdl.release()  # start() said "restart", and its caller does not
+        if self._closed.done:
+            self._forgo_restart()
         ticket = self._quit(cause)
         if self._provided_loop:
             ticket = self._closed

@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from circus.base.logs import logger
 from circus.system.procinfo import sampler
 from circus.system.proctable import ProcRef, snapshot_trees
 from circus.system.reaper import Reaper
+from circus.system.reserve import with_reserve
 
 #: Seconds of spawning in one go; the rest waits for the next turn so that commands and deaths get theirs.
 SPAWN_SLICE = 0.010
@@ -70,8 +72,15 @@ class Trees:
         self._known: dict[int, tuple[ProcRef, ...]] = {}
 
     def prime(self, pids: Iterable[int]) -> None:
-        """Look up all of ``pids`` now; :meth:`take` answers from this view for a moment."""
-        self._known = dict(snapshot_trees(list(pids)))
+        """Look up all of ``pids`` now; :meth:`take` answers from this view for a moment.
+
+        When that fails nothing is known, and each :meth:`take` looks for itself.
+        """
+        try:
+            self._known = dict(with_reserve(snapshot_trees, list(pids)))
+        except OSError as error:
+            logger.error("the process table cannot be read: %s", error)
+            return
         self._taken_at = time.monotonic()
 
     def prime_missing(self, pids: list[int]) -> None:
@@ -82,8 +91,12 @@ class Trees:
     def take(self, pids: list[int]) -> dict[int, tuple[ProcRef, ...]]:
         """The living descendants (and session members) of each pid."""
         if time.monotonic() - self._taken_at > TREES_FRESH or any(pid not in self._known for pid in pids):
-            return snapshot_trees(pids)
+            return self.look(pids)
         return {pid: self._known[pid] for pid in pids}
+
+    def look(self, pids: list[int]) -> dict[int, tuple[ProcRef, ...]]:
+        """As :meth:`take`, but look now."""
+        return with_reserve(snapshot_trees, pids)
 
 
 class Engine:

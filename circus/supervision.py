@@ -23,7 +23,8 @@ from circus.exc import SpawnError
 from circus.model import steps
 from circus.model.lifecycle import Lifecycle
 from circus.system.launch import read_setup
-from circus.system.proctable import ProcRef, is_same, signal_ref, snapshot_trees
+from circus.system.proctable import ProcRef, is_same, signal_ref
+from circus.system.reserve import with_reserve
 from circus.system.tree import TreeWatch
 
 if TYPE_CHECKING:
@@ -248,10 +249,10 @@ class Supervision:
     def _await_leftovers(self, worker: Worker) -> bool:
         """After a worker we ended: find what remains of its tree, ask it to end too, and wait for it."""
         pid = worker.process.pid
-        left = {ref for ref in worker.tree if is_same(ref)}
+        left = {ref for ref in worker.tree if with_reserve(is_same, ref)}
         with contextlib.suppress(OSError):
             os.killpg(pid, 0)  # its process group outlives it only while somebody is in it
-            left.update(ref for ref in self._tree_of(pid) if is_same(ref))
+            left.update(self._tree_of(pid))
         if not left:
             return False
         for ref in left:
@@ -302,7 +303,7 @@ class Supervision:
             worker.process.stopping = True
             worker.tree = self._tree_of(pid, remembered=True)
         elif step.tree:
-            worker.tree = tuple({*self._tree_of(pid), *(ref for ref in worker.tree if is_same(ref))})
+            worker.tree = tuple({*self._tree_of(pid), *worker.tree})
         with contextlib.suppress(ProcessLookupError):  # it ended by itself; its exit is on the way
             try:
                 self.engine.reaper.send(pid, step.signum)
@@ -317,7 +318,8 @@ class Supervision:
         :param remembered: a view taken a moment ago for many workers will do.
         """
         try:
-            return (self.engine.trees.take([pid]) if remembered else snapshot_trees([pid])).get(pid, ())
+            trees = self.engine.trees
+            return (trees.take([pid]) if remembered else trees.look([pid])).get(pid, ())
         except OSError as error:
             logger.error("%s: the processes below pid %s cannot be found: %s", self.watcher.name, pid, error)
             return ()
@@ -325,25 +327,16 @@ class Supervision:
     def _signal_member(self, ref: ProcRef, signum: int) -> bool:
         """Signal one member of a tree; False when it is gone, or not ours to signal (a set-uid program)."""
         try:
-            return signal_ref(ref, signum)
+            return with_reserve(signal_ref, ref, signum)
         except PermissionError:
             logger.warning("%s: may not signal pid %s, which belongs to another user", self.watcher.name, ref.pid)
-            return False
-
-    def _signal_ref(self, ref: ProcRef, signum: int) -> bool:
-        """Signal a member of a worker's tree; one that belongs to somebody else is told of and left."""
-        try:
-            return signal_ref(ref, signum)
-        except PermissionError as error:
-            logger.error("%s: may not signal pid %s: %s", self.watcher.name, ref.pid, error)
             return False
 
     def _look_at_trees(self, todo: list[steps.Instruction]) -> None:
         """Many workers are about to be stopped: one look at the process table serves them all."""
         sids = [step.sid for step in todo if type(step) is steps.Signal and step.polite and step.sid in self.workers]
         if len(sids) > 1:
-            with contextlib.suppress(OSError):  # out of descriptors: each will look for itself, and tell
-                self.engine.trees.prime_missing([self.workers[sid].process.pid for sid in sids])
+            self.engine.trees.prime_missing([self.workers[sid].process.pid for sid in sids])
 
     def _announce(self, step: steps.Announce) -> None:
         worker = self.workers.get(step.sid)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from circus.system.procinfo import ProcRef, is_same
+from circus.system.reserve import with_reserve
 
 #: Seconds between looks at processes that have no pidfd.
 LOOK_EVERY = 0.05
@@ -38,7 +39,7 @@ class TreeWatch:
             except (OSError, AttributeError):  # no pidfd here, or no descriptor left: look now and then
                 unwatched = True
             else:
-                if is_same(ref):
+                if with_reserve(is_same, ref):
                     self._fds[fd] = ref
                     loop.add_reader(fd, self._ended, fd)
                 else:
@@ -56,7 +57,7 @@ class TreeWatch:
 
     def _look(self) -> None:
         watched = set(self._fds.values())
-        self.refs = {ref for ref in self.refs if ref in watched or is_same(ref)}
+        self.refs = {ref for ref in self.refs if ref in watched or with_reserve(is_same, ref)}
         self._timer = self._loop.call_later(LOOK_EVERY, self._look) if self.refs - watched else None
         self._check()
 
