@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from harness import OURS, PATIENCE, Daemon, eventually
 from harness.processes import kill_all
-
 from tests.e2e.recording import lines_of, pid_in, up
 
 WEB = "[watcher:web]\ncmd = sleep 98765\n"

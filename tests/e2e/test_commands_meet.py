@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Caller, Daemon, child_command, eventually
 
+from harness import Caller, Daemon, child_command, eventually
 from tests.e2e.recording import assert_each_spawn_has_one_reap, barrier, pid_in, told, up
 
 COMMAND_ERROR = 5

@@ -10,8 +10,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from harness import Daemon, child_command, eventually
 
+from harness import Daemon, child_command, eventually
 from tests.e2e.recording import assert_each_spawn_has_one_reap, of, pid_in, told, up
 
 PAIR = """

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Daemon, child_command, eventually
 
+from harness import Daemon, child_command, eventually
 from tests.e2e.recording import lines_of, of, pid_in, told, up
 
 HOOKS = '''

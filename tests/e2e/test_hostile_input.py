@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 import zmq
+
 from harness import Caller, Daemon, eventually
 from harness.daemon import free_port
-
 from tests.e2e.recording import up
 
 WEB = "[watcher:web]\ncmd = sleep 98765\n"

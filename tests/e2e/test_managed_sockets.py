@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness import Daemon, child_command, eventually
 from harness.daemon import free_port
-
 from tests.e2e.recording import up
 
 

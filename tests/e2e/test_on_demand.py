@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from harness import Daemon, child_command, eventually
 from harness.daemon import free_port
-
 from tests.e2e.recording import lines_of, told, up
 from tests.e2e.test_managed_sockets import ask
 

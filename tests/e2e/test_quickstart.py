@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from harness.daemon import Daemon, free_port
 from harness.waiting import eventually
 
@@ -20,9 +21,10 @@ def fetch(port: int, path: str) -> str:
         return text
 
 
-@pytest.fixture()
+@pytest.fixture
 def quickstart(tmp_path: Path):
-    shutil.copytree(EXAMPLES / "quickstart", tmp_path / "examples" / "quickstart", ignore=shutil.ignore_patterns("*.log*"))
+    unlogged = shutil.ignore_patterns("*.log*")
+    shutil.copytree(EXAMPLES / "quickstart", tmp_path / "examples" / "quickstart", ignore=unlogged)
     port = free_port()
     text = (EXAMPLES / "quickstart.ini").read_text()
     assert "port = 8080" in text

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from harness import Daemon, child_command, eventually
 
+from harness import Daemon, child_command, eventually
 from tests.e2e.recording import lines_of, of, pid_in, told, up
 
 BAD_MSG_DATA_ERROR = 6

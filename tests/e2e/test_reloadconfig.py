@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Daemon, child_command, eventually
 
+from harness import Daemon, child_command, eventually
 from tests.e2e.recording import lines_of, pid_in, told, up
 
 WEB = "[watcher:web]\ncmd = sleep 98765\nnumprocesses = 2\n"

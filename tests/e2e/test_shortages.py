@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from harness import PATIENCE, Daemon, child_command, eventually
 
+from harness import PATIENCE, Daemon, child_command, eventually
 from tests.e2e.recording import assert_each_spawn_has_one_reap, barrier, pids_in, up
 
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+
 from harness import Daemon, child_command, eventually
 from harness.daemon import free_port
 from harness.processes import is_alive
-
 from tests.e2e.recording import pid_in, pids_in, up
 
 STUBBORN = "\n[watcher:stubborn]\ncmd = {command}\ngraceful_timeout = 30\nautostart = {autostart}\n"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Daemon, child_command, eventually
 
+from harness import Daemon, child_command, eventually
 from tests.e2e.recording import lines_of, told, up
 
 BAD_MSG_DATA_ERROR = 6

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from harness import Daemon, child_command, eventually
 from harness.processes import is_alive
-
 from tests.e2e.recording import of, pid_in, pids_in, told, up
 
 DOUBLE_FORK = """

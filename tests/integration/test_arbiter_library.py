@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.stage import SLEEP
 
 import circus.arbiter
 from circus.arbiter import Arbiter
 from circus.exc import AlreadyExist, ConflictError
 from circus.sockets import CircusSocket
 from circus.watcher import Watcher
+from harness.stage import SLEEP
 
 PARAMETERS = (
     "watchers endpoint pubsub_endpoint check_delay prereload_fn context loop statsd stats_endpoint "

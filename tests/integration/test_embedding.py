@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 
-from harness import OURS, PATIENCE, child_command
-from harness.daemon import free_port
-from harness.stage import SLEEP
-
 from circus import ArbiterHandler, get_arbiter
 from circus.arbiter import Arbiter, ThreadedArbiter
 from circus.client import AsyncCircusClient
 from circus.sockets import CircusSocket
+from harness import OURS, PATIENCE, child_command
+from harness.daemon import free_port
+from harness.stage import SLEEP
 
 _OWN_LOOP = """
 import json, logging, os, signal, sys

@@ -8,12 +8,12 @@ import threading
 from typing import Any
 
 import pytest
-from harness import PATIENCE, eventually
-from harness.stage import SLEEP
 
 from circus import get_arbiter
 from circus.arbiter import Arbiter, ThreadedArbiter
 from circus.client import CircusClient
+from harness import PATIENCE, eventually
+from harness.stage import SLEEP
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import sys
 import threading
 
 import pytest
-from harness.waiting import eventually
 
 import circus
 from circus import circusctl
@@ -26,6 +25,7 @@ from circus.circusctl import (
 )
 from circus.commands import COMMAND_NAMES, get_commands
 from circus.exc import CallError
+from harness.waiting import eventually
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon, refusal
 
 

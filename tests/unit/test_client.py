@@ -10,11 +10,11 @@ import time
 
 import pytest
 import zmq
-from harness.waiting import eventually
 
 from circus.client import AsyncCircusClient, CallError, CircusClient, cast_message, make_json, make_message
 from circus.client_light import LightClient
 from circus.exc import TransportError
+from harness.waiting import eventually
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon, refusal
 
 

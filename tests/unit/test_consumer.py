@@ -6,9 +6,9 @@ import threading
 
 import pytest
 import zmq
-from harness.waiting import eventually
 
 from circus.consumer import CircusConsumer
+from harness.waiting import eventually
 
 
 class Publisher:

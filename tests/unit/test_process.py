@@ -20,13 +20,13 @@ from unittest import mock
 
 import psutil
 import pytest
-from harness.waiting import PATIENCE, eventually
 
 import circus.process
 from circus.process import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING, Process
 from circus.sockets import CircusSocket, CircusSockets
 from circus.system import launch
 from circus.system.reaper import Reaper
+from harness.waiting import PATIENCE, eventually
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 PATH = {"PATH": os.environ["PATH"]}

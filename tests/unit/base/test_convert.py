@@ -135,7 +135,7 @@ def test_untruth(word):
     ],
 )
 def test_neither_true_nor_false(word, text):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+    with pytest.raises(ValueError) as caught:
         to_bool(word)
     assert str(caught.value) == text
 
@@ -184,7 +184,7 @@ def test_signals(given, number):
     ],
 )
 def test_signal_names_that_mean_nothing(text):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+    with pytest.raises(ValueError) as caught:
         to_signum(text)
     assert str(caught.value) == f"signal invalid: {text}"
 
@@ -243,7 +243,7 @@ def test_a_user_that_is_no_number_is_given_back(other):
     ],
 )
 def test_unknown_users_and_groups(call, given, text):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+    with pytest.raises(ValueError) as caught:
         call(given)
     assert str(caught.value) == text
 
@@ -303,7 +303,7 @@ def test_umask(given, mask):
 
 
 def test_umask_that_is_not_octal():
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+    with pytest.raises(ValueError) as caught:
         parse_umask("9")
     assert str(caught.value) == "invalid literal for int() with base 8: '9'"
 

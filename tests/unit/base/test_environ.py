@@ -162,7 +162,7 @@ def test_virtualenv_needs_copy_env():
 
 def test_virtualenv_without_packages():
     watcher = SimpleNamespace(copy_env=True, virtualenv="/nope", env={})
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+    with pytest.raises(ValueError) as caught:
         load_virtualenv(watcher, py_ver="9.9")
     assert (
         str(caught.value)

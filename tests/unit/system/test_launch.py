@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 import zmq
-from harness.waiting import eventually
 
 from circus.system import childexec, launch
 from circus.system.launch import DEVNULL, Launch, Started, find_program, read_setup, start
+from harness.waiting import eventually
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 NOBODY = 65534

@@ -15,7 +15,6 @@ from typing import Any
 
 import psutil
 import pytest
-from harness.waiting import eventually
 
 from circus.system import procinfo, proctable
 from circus.system.procinfo import (
@@ -28,6 +27,7 @@ from circus.system.procinfo import (
     signal_ref,
     snapshot_trees,
 )
+from harness.waiting import eventually
 
 CHILDREN = Path(__file__).resolve().parents[2] / "children"
 KEYS = {

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from harness.waiting import PATIENCE, eventually
 
 from circus.system import reaper as reaper_module
 from circus.system.launch import Launch, start
 from circus.system.proctable import children_of
 from circus.system.reaper import Reaper, child_of, register_child
+from harness.waiting import PATIENCE, eventually
 
 
 def spawn(*argv: str, env: dict[str, str] | None = None) -> int:

@@ -11,7 +11,6 @@ import threading
 
 import pytest
 import zmq
-from harness.waiting import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from circus.system import transport
 from circus.system.endpoint import Endpoint, parse_endpoint
 from circus.system.multicast import read_answer
 from circus.system.transport import bind_endpoint, create_udp_socket, discover, get_connection
+from harness.waiting import eventually
 
 # -- texts
 # ------------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ import time
 
 import pytest
 import zmq
-from harness.waiting import eventually
 
 from circus.exc import TransportError
 from circus.system.endpoint import parse_endpoint
 from circus.system.transport import bind_endpoint, get_connection
 from circus.system.tunnel import open_tunnel, split_server, ssh_command
+from harness.waiting import eventually
 
 #: Forwards every connection from the unix socket of -L to its target, as ssh does; SSH_FAKE chooses how it
 #: fails instead.

@@ -10,7 +10,6 @@ import time
 
 import pytest
 import zmq
-from harness.waiting import eventually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from circus.system.zmtp import (
     encode_frame,
     encode_ready,
 )
+from harness.waiting import eventually
 
 GREETING = b"\xff" + bytes(7) + b"\1\x7f" + b"\3\1" + b"NULL".ljust(20, b"\0") + bytes(32)
 READY = encode_ready({b"Socket-Type": b"ROUTER", b"Identity": b""})
