@@ -32,6 +32,7 @@ from circus.synthetic import httpd_parts, plugin_options, stats_watcher
 from circus.system.bootloop import BootLoop
 from circus.system.bus import Bus
 from circus.system.kept import KeptEndpoints
+from circus.system.reserve import empty_reserve, fill_reserve
 from circus.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -476,6 +477,7 @@ class Arbiter(ConfigLookups):
     def _run(self, cb: Callable[[Any], Any] | None) -> bool:
         """The daemon's own main loop."""
         self._take_signals()
+        fill_reserve()
         self._attach_inherited()
         ticket = self._start_watchers(None, boot=True)
         self._boot.run_ready(BOOT_BUDGET)
@@ -508,6 +510,7 @@ class Arbiter(ConfigLookups):
             raise
         finally:
             self.release()
+            empty_reserve()
             if not theirs:
                 asyncio.set_event_loop(None)
                 loop.close()

@@ -29,6 +29,7 @@ from circus.model.messages import (
     split_frames,
 )
 from circus.sighandler import SysHandler
+from circus.system.reserve import with_reserve
 from circus.system.router import RouterSocket
 from circus.system.transport import bind_endpoint, create_udp_socket
 
@@ -239,7 +240,7 @@ class Controller:
         command = self._commands.get(name)
         if command is None:
             try:
-                command = self._commands[name] = find_command(name)
+                command = self._commands[name] = with_reserve(find_command, name)
             except KeyError:
                 return None
         return command

@@ -29,7 +29,7 @@ class Rules:
     on_demand: bool = False
     send_hup: bool = False
     reload_overlap: float = 1.0
-    backoff: Backoff = Backoff(jitter=0.0)
+    backoff: Backoff = field(default_factory=lambda: Backoff(jitter=0.0))
     hooks: dict[str, Any] = field(default_factory=dict)
 
 
@@ -326,7 +326,7 @@ def test_resize_of_a_stopped_watcher_spawns_nothing() -> None:
 def test_worker_ids_are_the_lowest_free() -> None:
     play = started(numprocesses=3)
     play.advance(10)
-    first, second, third = sorted(play.living)
+    _, second, _ = sorted(play.living)
     play.die(second)
     assert play.wids() == [1, 2, 3]
     play.rules.numprocesses = 1
