@@ -8,24 +8,23 @@ spawn, and only then load asyncio and zmq (see :mod:`circus.system.bootloop`).
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import gc
 import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from circus.base.capabilities import _setproctitle
 from circus.base.environ import ENV_EXCEPTIONS as _ENV_EXCEPTIONS
-from circus.base.logs import configure_logger, logger, reopen_log_files
+from circus.base.logs import configure_logger, logger
 from circus.base.tasks import Ticket, as_future, tornado_view, unwrap_loop, waiting_loop
+from circus.endpoints import Endpoints
 from circus.engine import Engine
-from circus.exc import AlreadyExist, CircusError, ConflictError, Superseded
+from circus.exc import CircusError, ConflictError
+from circus.fleet import Fleet
 from circus.lookups import ConfigLookups
-from circus.model.steps import Stage, Wish
 from circus.ondemand import SocketAlarm
 from circus.sockets import CircusSocket, CircusSockets
 from circus.synthetic import httpd_parts, plugin_options, stats_watcher
@@ -48,7 +47,7 @@ SINKS_MAY_TAKE = 1.0
 BOOT_BUDGET = 0.25
 
 
-class Arbiter(ConfigLookups):
+class Arbiter(Endpoints, Fleet, ConfigLookups):
     """Owner of watchers and sockets; parameters and attributes as in spec library.md 2.
 
     :param watchers: list of :class:`~circus.watcher.Watcher`, kept and appended to.
@@ -241,16 +240,6 @@ class Arbiter(ConfigLookups):
         return self._fqdn
 
     @property
-    def context(self) -> Any:
-        """The zmq context."""
-        if self._zmq is None:
-            import zmq  # kept off the start path
-
-            self._zmq = zmq.Context()
-            self._own_context = True
-        return self._zmq
-
-    @property
     def loop(self) -> Any:
         """The loop given, else a Tornado IOLoop on the daemon's loop (for hooks and old programs).
 
@@ -267,58 +256,9 @@ class Arbiter(ConfigLookups):
     def _report_callback(callback: Any) -> None:
         logger.error("Exception in callback %r", callback, exc_info=True)
 
-    @property
-    def evpub_socket(self) -> Any:
-        """The PUB socket; None before :meth:`initialize`."""
-        return self._evpub
-
-    @evpub_socket.setter
-    def evpub_socket(self, sock: Any) -> None:
-        self._evpub = sock
-        self.bus.attach(sock)
-
-    @property
-    def endpoint_owner_mode(self) -> bool:
-        """True when the control endpoint is a file given to ``endpoint_owner``."""
-        return bool(self.endpoint_owner) and str(self.endpoint).startswith("ipc://")
-
-    def iter_watchers(self, reverse: bool = True) -> list[Watcher]:
-        """The watchers by priority, highest first (lowest first without ``reverse``); equals in order of creation."""
-        return sorted(self.watchers, key=lambda watcher: watcher.priority, reverse=reverse)
-
-    def get_watcher(self, name: str) -> Watcher:
-        """The watcher of that name, compared without case; KeyError when there is none."""
-        return self._watchers_names[name.lower()]
-
-    def find(self, name: str) -> Watcher:
-        """As :meth:`get_watcher`, but a topic's spelling of a name (blanks as ``_``) finds it, too."""
-        try:
-            return self.get_watcher(name)
-        except KeyError:
-            for watcher in self.watchers:
-                if watcher.res_name == name.lower():
-                    return watcher
-            raise
-
     def get_socket(self, name: str) -> CircusSocket | None:
         """The managed socket of that name, or None."""
         return self.sockets.get(name)
-
-    def statuses(self) -> dict[str, str]:
-        """The status of each watcher by name."""
-        return {watcher.name: watcher.status() for watcher in self.watchers}
-
-    def numprocesses(self) -> int:
-        """How many processes there are, dead ones included until their end was dealt with."""
-        return sum(len(watcher) for watcher in self.watchers)
-
-    def numwatchers(self) -> int:
-        """How many watchers there are."""
-        return len(self.watchers)
-
-    def matching(self, pattern: str) -> list[Watcher]:
-        """Watchers whose names match a shell pattern, without case, by priority."""
-        return [w for w in self.iter_watchers() if fnmatch.fnmatchcase(w.name.lower(), pattern.lower())]
 
     # -- bringing it up -----------------------------------------------------------------------------------------
 
@@ -341,116 +281,6 @@ class Arbiter(ConfigLookups):
         for watcher in self.watchers:
             self._introduce(watcher)
         self._open = True
-
-    def _bind_endpoints(self) -> None:
-        """Take both endpoints as plain sockets now, so that errors are known and zmq can come later."""
-        from circus.system.transport import bind_endpoint
-
-        self._warn_of_open_doors()
-        owner = None
-        if self.endpoint_owner_mode:
-            from circus.base.convert import to_uid
-
-            owner = to_uid(str(self.endpoint_owner))
-        for which, endpoint in (("pubsub", self.pubsub_endpoint), ("control", self.endpoint)):
-            if endpoint is None or which in self._bound:
-                continue
-            try:
-                self._bound[which] = bind_endpoint(endpoint, owner if which == "control" else None)
-            except OSError as error:
-                text = f"{os.strerror(error.errno) if error.errno else error} (addr={endpoint!r})"
-                raise OSError(error.errno, text) from error
-
-    def _warn_of_open_doors(self) -> None:
-        """Whoever reaches the control endpoint can run any command as the user of this daemon: say so (decision 14)."""
-        from circus.system.endpoint import parse_endpoint
-
-        for endpoint in (self.endpoint, self.pubsub_endpoint):
-            if not endpoint or not endpoint.startswith("tcp://"):
-                continue
-            with contextlib.suppress(CircusError):
-                host = parse_endpoint(endpoint).host
-                if host not in ("localhost", "::1") and not host.startswith("127."):
-                    logger.warning("%s can be reached from other machines, and there is no authentication: whoever "
-                                   "connects controls this daemon. Bind it to 127.0.0.1 and use ssh, or use ipc://",
-                                   endpoint)
-        if self.endpoint and self.endpoint.startswith("tcp://") and hasattr(os, "geteuid") and os.geteuid() == 0:
-            logger.warning("running as root with the control endpoint %s: every local user who connects to it can run "
-                           "commands as root; ipc:// endpoints are private", self.endpoint)
-
-    def inherit(self, kept: KeptEndpoints) -> None:
-        """Go on with the endpoints of the arbiter before, as far as they are still the same; give up the others."""
-        self._zmq, self._own_context = kept.context, True
-        self._inherited = kept
-        for which, before, now in (
-            ("control", kept.endpoint, self.endpoint), ("pubsub", kept.pubsub_endpoint, self.pubsub_endpoint),
-        ):
-            if before == now and kept.bound.get(which) is not None:
-                self._bound[which] = kept.bound[which]
-            else:
-                kept.give_up(which)
-
-    def _keep_endpoints(self) -> None:
-        """Leave the endpoints open for the arbiter that follows."""
-        if self._ctrl is None or not self._own_context or self._provided_loop:
-            return
-        control = self._ctrl.surrender()
-        publisher, topics = self.bus.surrender()
-        bound, self._bound = self._bound, {}
-        self.kept = KeptEndpoints(
-            self._zmq, self.endpoint, self.pubsub_endpoint, control, publisher, topics, bound,
-        )
-        self._zmq, self._own_context = None, False
-
-    def _forgo_restart(self) -> None:
-        """After start() said "restart", and its caller stops instead: nobody takes endpoints and signals over."""
-        kept, self.kept = self.kept, None
-        if kept is not None:
-            kept.give_up("control")
-            kept.give_up("pubsub")
-            kept.context.destroy(linger=0)
-        if self.sys_hdl is not None:
-            self.sys_hdl.release()
-
-    def _attach_inherited(self) -> None:
-        kept, self._inherited = self._inherited, None
-        if kept is None:
-            return
-        if "pubsub" in kept.bound:
-            self._evpub = kept.publisher
-            self.bus.attach(kept.publisher, kept.topics)
-        if "control" in kept.bound:
-            self.ctrl.inherited = kept.control
-
-    def _attach(self) -> None:
-        """Hand the endpoints to zmq: from here on commands are answered and events published."""
-        import zmq  # kept off the start path
-
-        from circus.system.zmqcontext import plain_context
-
-        context = plain_context(self.context)
-        if self.pubsub_endpoint is not None and self._evpub is None:
-            publisher = context.socket(zmq.XPUB)  # a PUB socket that tells whether anybody listens
-            publisher.linger = 0
-            bound = self._bound.get("pubsub")
-            if bound is not None:
-                bound.attach(publisher)
-            else:
-                publisher.bind(self.pubsub_endpoint)
-            self.evpub_socket = publisher
-        self.ctrl.context = context
-        self.ctrl.bound = self._bound.get("control")
-        self.ctrl.start()
-
-    def _introduce(self, watcher: Watcher) -> None:
-        watcher.initialize(self.bus, self.sockets, self)
-        self._watchers_names[watcher.name.lower()] = watcher
-        if watcher.on_demand:
-            watcher.supervision.on_stage = self._stage_changed
-
-    def _stage_changed(self, watcher: Watcher, stage: Stage) -> None:
-        if not self._stopping and watcher in self.watchers:
-            self.alarm.stage_changed(watcher, stage)
 
     def start(self, cb: Callable[[Any], Any] | None = None) -> Any:
         """Bring everything up.
@@ -510,12 +340,20 @@ class Arbiter(ConfigLookups):
             raise
         finally:
             self.release()
+            self._flush_sinks()
             empty_reserve()
             if not theirs:
                 asyncio.set_event_loop(None)
                 loop.close()
             self._drop_context()
         return self._restarting
+
+    @staticmethod
+    def _flush_sinks() -> None:
+        """Last words that are on their way to a sink arrive there; a sink that is stuck is left."""
+        shared = sys.modules.get("circus.stream.shared")
+        if shared is not None:
+            shared.shutdown(SINKS_MAY_TAKE)
 
     def _runs_foreign_code(self) -> bool:
         """Whether code that is not ours runs in this process and may want TLS from asyncio."""
@@ -539,93 +377,6 @@ class Arbiter(ConfigLookups):
     def start_io_loop(self) -> None:
         """Run the loop until :meth:`stop` (kept for embedding programs)."""
         self._boot.real.run_forever()
-
-    # -- starting and stopping watchers -------------------------------------------------------------------------
-
-    def _start_watchers(self, watchers: Iterable[Watcher] | None, *, boot: bool, forced: bool = False) -> Ticket:
-        """Start watchers one after the other, by priority, with ``warmup_delay`` after each.
-
-        A watcher that meets trouble is left to its retries and the next one has its turn; one that was stopped
-        meanwhile (:meth:`unqueue`) loses its turn.
-        """
-        todo = list(watchers) if watchers is not None else self.iter_watchers()
-        self._queues.append(todo)
-        total = len(todo)
-        taken = 0
-        done = Ticket("start")
-        done.on_done(lambda _: self._queues.remove(todo))
-
-        def following() -> None:
-            nonlocal taken
-            while todo and not self._stopping:
-                watcher = todo.pop(0)
-                taken += 1
-                if watchers is None and watcher.on_demand:
-                    self.alarm.hold(watcher, held=False)
-                    if watcher.is_stopped():
-                        self.alarm.arm(watcher)
-                elif forced or watcher.autostart:
-                    start_one(watcher)
-                    return
-            if taken < total and not boot:
-                done.fail(Superseded("start", "quit" if self._stopping else "stop", "*"))
-            else:
-                done.settle()
-
-        def start_one(watcher: Watcher) -> None:
-            turn = Ticket("turn")
-            turn.on_done(lambda _: self._boot.call_later(self.warmup_delay, following)
-                         if self.warmup_delay else self._boot.call_soon(following))
-            watcher.supervision.on_trouble = turn.settle
-            wish = watcher.wish(Wish.START, "daemon start" if boot else "start command")
-            wish.on_done(lambda _: turn.settle())
-
-        following()
-        return done
-
-    def unqueue(self, watchers: Iterable[Watcher]) -> None:
-        """Watchers that somebody stops now are not started by a group start that began before."""
-        for queue in self._queues:
-            queue[:] = [watcher for watcher in queue if watcher not in watchers]
-
-    def start_watcher(self, watcher: Watcher) -> Any:
-        """Start one watcher if it has ``autostart``. :return: Future, done ``warmup_delay`` later."""
-        return as_future(self._start_watchers([watcher], boot=False), self._boot.real)
-
-    def start_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
-        """Start several watchers by priority; those a function chose are all started, else those with autostart."""
-        self._guard("arbiter_start_watchers")
-        chosen = None if watcher_iter_func is None else list(watcher_iter_func())
-        for watcher in chosen or ():
-            self.alarm.hold(watcher, held=False)
-        return as_future(self._start_watchers(chosen, boot=False, forced=chosen is not None), self._boot.real)
-
-    def stop_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
-        """Stop several watchers together (all when none are chosen). :return: Future, done when the last is stopped."""
-        self._guard("arbiter_stop_watchers")
-        chosen = self.watchers if watcher_iter_func is None else list(watcher_iter_func(reverse=False))
-        for watcher in chosen:
-            self.alarm.hold(watcher, held=True)
-        return as_future(self._stop_watchers(chosen, "stop command"), self._boot.real)
-
-    def _stop_watchers(self, watchers: Iterable[Watcher], cause: str) -> Ticket:
-        chosen = sorted(watchers, key=lambda watcher: watcher.priority)
-        self.unqueue(chosen)
-        self.engine.trees.prime([pid for watcher in chosen for pid in watcher.active_pids()])
-        done = Ticket("stop")
-        pending = len(chosen)
-        if not pending:
-            done.settle()
-
-        def one_done(_: Ticket) -> None:
-            nonlocal pending
-            pending -= 1
-            if not pending:
-                done.settle()
-
-        for watcher in chosen:
-            watcher.wish(Wish.STOP, cause).on_done(one_done)
-        return done
 
     # -- stopping the daemon ------------------------------------------------------------------------------------
 
@@ -670,11 +421,6 @@ class Arbiter(ConfigLookups):
         else:
             callback()
 
-    def hurry(self) -> None:
-        """Cut all graceful timeouts short (second TERM or INT)."""
-        for watcher in [*self.watchers, *self._leaving]:
-            watcher.hurry()
-
     def _close(self) -> None:
         if self._boot.real is None:  # stopped before the loop was there: the loop ends its own life
             self._boot.call_later(0, self._close)
@@ -689,11 +435,6 @@ class Arbiter(ConfigLookups):
             self._loop_stopped = True
             self._boot.real.stop()
         self._closed.settle()
-
-    def _drop_context(self) -> None:
-        if self._own_context:
-            self._zmq.destroy(linger=500)
-            self._zmq, self._own_context = None, False
 
     def stop_controller_and_close_sockets(self) -> None:
         """Stop answering and publishing; let go of all sockets."""
@@ -739,46 +480,6 @@ class Arbiter(ConfigLookups):
             running = "arbiter_stop"
         if running is not None:
             raise ConflictError(f"arbiter is already running {running} command")
-
-    def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload command") -> Any:
-        """Reload every running watcher, highest priority first; log files are opened again. :return: Future."""
-        if self._stopping:
-            done = Ticket("reload")
-            done.settle()
-            return as_future(done, self._boot.real)
-        self._guard("arbiter_reload")
-        if self.prereload_fn is not None:
-            self.prereload_fn(self)
-        self.reopen_logs()
-        from circus.base.tasks import create_task  # asyncio runs by now
-
-        return create_task(self._reload(graceful, sequential, cause), name="reload")
-
-    async def _reload(self, graceful: bool, sequential: bool, cause: str) -> None:
-        """Watchers of one priority go together when no warm-up is asked for: a reload waits for proof of life."""
-        import asyncio
-
-        groups: dict[int, list[Watcher]] = {}
-        for watcher in self.iter_watchers():
-            if not watcher.is_stopped():
-                groups.setdefault(watcher.priority, []).append(watcher)
-        failures: list[str] = []
-        for group in groups.values():
-            batches = [[watcher] for watcher in group] if self.warmup_delay else [group]
-            for batch in batches:
-                futures = [watcher._reload(graceful, sequential, cause) for watcher in batch]
-                results = await asyncio.gather(*futures, return_exceptions=True)
-                failures += [str(result) for result in results if isinstance(result, Exception)]
-                if self.warmup_delay:
-                    await asyncio.sleep(self.warmup_delay)
-        if failures:
-            raise CircusError("; ".join(failures))
-
-    def reopen_logs(self) -> None:
-        """Open the daemon's and all watchers' log files again by name (after logrotate)."""
-        reopen_log_files()
-        for watcher in self.watchers:
-            watcher.reopen_streams()
 
     def restart(self, inside_circusd: bool = False, watcher_iter_func: Any = None) -> Any:
         """Restart chosen watchers, or with ``inside_circusd`` the whole daemon in its process.
@@ -855,71 +556,6 @@ class Arbiter(ConfigLookups):
             configure_logger(
                 logger, given.get("loglevel") or "info", given.get("logoutput") or "-", given.get("loggerconfig")
             )
-
-    def add_watcher(self, name: str, cmd: str, **kw: Any) -> Watcher:
-        """Add a watcher; it is not started.
-
-        :raises AlreadyExist: for a name that is taken, whatever its case. :raises ValueError: for an empty name.
-        """
-        self._guard("arbiter_add_watcher")
-        if not name:
-            raise ValueError("command name shouldn't be empty")
-        if name.lower() in self._watchers_names or any(w.name.lower() == name.lower() for w in self.watchers):
-            raise AlreadyExist(f"{name!r} already exist")
-        watcher = Watcher(name, cmd, **kw)
-        self.watchers.append(watcher)
-        self._watchers_names[name.lower()] = watcher
-        if self._open or self._evpub is not None:
-            self._introduce(watcher)
-        watcher.notify_event("add", {"time": time.time()})
-        return watcher
-
-    def rm_watcher(self, name: str, nostop: bool = False) -> Any:
-        """Forget a watcher; its processes are stopped, or run on unmanaged with ``nostop``. :return: Future."""
-        self._guard("arbiter_rm_watcher")
-        done = Ticket("rm")
-        try:
-            watcher = self.get_watcher(name)
-        except KeyError as error:
-            done.fail(error)
-            return as_future(done, self._boot.real)
-        watcher.notify_event("remove", {"time": time.time()})
-        if nostop:
-            self._drop(watcher)
-            watcher.supervision.abandon()
-            done.settle()
-        else:
-            self.dismiss(watcher, "rm command").on_done(lambda _: done.settle())
-        return as_future(done, self._boot.real)
-
-    def dismiss(self, watcher: Watcher, cause: str) -> Ticket:
-        """Forget a watcher and stop it; the end of the daemon waits for its processes. :return: Ticket of the stop."""
-        self._drop(watcher)
-        self._leaving.add(watcher)
-        ticket = watcher.wish(Wish.STOP, cause)
-        ticket.on_done(lambda _: self._leaving.discard(watcher))
-        return ticket
-
-    def _drop(self, watcher: Watcher) -> None:
-        self.alarm.disarm(watcher)
-        self.watchers.remove(watcher)
-        if self._watchers_names.get(watcher.name.lower()) is watcher:
-            del self._watchers_names[watcher.name.lower()]
-
-    # -- the periodic look --------------------------------------------------------------------------------------
-
-    def reap_processes(self) -> None:
-        """Collect whatever has ended, now."""
-        for pid in self.engine.reaper.audit():
-            logger.error("the end of process %s was noticed by the periodic check only; please report this", pid)
-
-    def manage_watchers(self) -> None:
-        """The periodic check: finds what events should have told, and follows options changed by hand."""
-        if self._stopping:
-            return
-        self.reap_processes()
-        for watcher in list(self.watchers):
-            watcher.check()
 
 
 class ThreadedArbiter(threading.Thread, Arbiter):

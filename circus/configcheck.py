@@ -34,7 +34,8 @@ def check_file(path: str) -> tuple[Problem, ...]:
     except OSError as error:
         return (Problem("error", path, 0, "", "", str(error).strip(), "", "no-file"),)
     problems = [each.as_error() if each.code in _GRAVE else each for each in loaded.problems]
-    problems += _Inspection(loaded.config).problems
+    with _module_path_restored():
+        problems += _Inspection(loaded.config).problems
     order = {name: index for index, name in enumerate(loaded.files)}
     return tuple(sorted(problems, key=lambda each: (order.get(each.file, len(order)), each.line)))
 
@@ -103,9 +104,10 @@ class _Inspection:
         for stream in ("stdout_stream", "stderr_stream"):
             if config[stream]:
                 self._stream(stream, config[stream])
-        with _module_path_of(config):
-            for hook, (target, _) in config["hooks"].items():
-                self._importable(f"hooks.{hook}", target)
+        # As in the daemon it stays extended: the watchers behind this one and the plugins profit from it.
+        extend_module_path(parse_env_dict(config["env"]))
+        for hook, (target, _) in config["hooks"].items():
+            self._importable(f"hooks.{hook}", target)
 
     def _command(self, config: Located) -> None:
         if not config["cmd"].strip():
@@ -213,11 +215,10 @@ def _open_ended(text: str) -> bool:
 
 
 @contextmanager
-def _module_path_of(config: Located) -> Iterator[None]:
-    """Import from where the watcher's hooks would be imported from."""
+def _module_path_restored() -> Iterator[None]:
+    """What watchers add to the places to import from is gone afterwards."""
     before = list(sys.path)
     try:
-        extend_module_path(parse_env_dict(config["env"]))
         yield
     finally:
         sys.path[:] = before

@@ -39,7 +39,7 @@ def drive(coro: Coroutine[Any, Any, Any], later: Callable[..., Any]) -> Ticket:
 
     :param later: ``loop.call_later``; not looked at unless there is a pause.
     """
-    ticket = Ticket(coro.__name__)
+    ticket = Ticket("by hand")
 
     def step() -> None:
         try:
@@ -77,8 +77,6 @@ class ByHand:
     max_age_variance: int
     respawn: bool
     on_demand: bool
-    pending_socket_event: bool
-    _nextwid: int
     _status: str
     _forced_status: str | None
     _supervision: Any
@@ -93,6 +91,15 @@ class ByHand:
     close_streams: Callable[[], None]
     send_signal_process: Callable[..., None]
     send_signal: Callable[[int, int], None]
+
+    @property
+    def pending_socket_event(self) -> bool:
+        """See the watcher."""
+        raise NotImplementedError
+
+    @property
+    def _nextwid(self) -> int:
+        raise NotImplementedError
 
     @property
     def by_hand(self) -> bool:

@@ -30,9 +30,11 @@ class Daemontats(Command):
     -----
 
     ``info`` is as in the reply to ``stats``, with ``children`` always empty. ``cpu`` is in percent of one CPU
-    since the last request of this kind, or since the daemon was started::
+    since the last request of this kind, or since the daemon was started. ``loop_stall_max`` is the longest time,
+    in seconds, for which the daemon was too busy to look at what had happened meanwhile::
 
-        {"status": "ok", "time": 1795288292.0, "info": {"cpu": 0.1, "mem": 0.136, "pid": 12}}
+        {"status": "ok", "time": 1795288292.0,
+         "info": {"cpu": 0.1, "mem": 0.136, "pid": 12, "loop_stall_max": 0.004}}
 
     Command line
     ------------
@@ -59,6 +61,9 @@ class Daemontats(Command):
         info = get_info()
         info["cpu"] = self._percent(info.get("age"))
         info["children"] = []
+        stalls = getattr(arbiter, "stalls", None)
+        if stalls is not None:
+            info["loop_stall_max"] = round(stalls.longest, 6)
         return {"info": info}
 
     def _percent(self, age: Any) -> float:

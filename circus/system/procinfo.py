@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from circus.base.convert import bytes2human, get_username_from_uid
@@ -117,7 +117,9 @@ class Sampler:
                 if info is not None and info["nice"] != "Zombie":
                     found[pid] = info
             if children:
-                for pid, kids in self._children(found).items():
+                listed = self._children(found)
+                self._forget_lost_children(found, listed)
+                for pid, kids in listed.items():
                     infos = (self._sample(kid, now, age_base) for kid in kids)
                     found[pid]["children"] = [info for info in infos if info is not None]
             if now >= self._sweep_at:
@@ -251,6 +253,17 @@ class Sampler:
                 listed[each.pid] = kids
         return listed
 
+    def _forget_lost_children(self, parents: Iterable[int], listed: Mapping[int, list[int]]) -> None:
+        """Nobody tells when a child of a worker has ended; some workers have thousands, one after the other."""
+        for pid in parents:
+            known = self._known.get(pid)
+            if known is not None and (known.kids or pid in listed):
+                kids = listed.get(pid, [])
+                for kid in known.kids:
+                    if kid not in kids:
+                        self._drop(kid)
+                known.kids = kids
+
     def _sweep(self, now: float) -> None:
         """Forget what nobody asked about for a while; users may be renamed, too."""
         self._sweep_at = now + _UNUSED_FOR / 2
@@ -263,6 +276,8 @@ class Sampler:
         known = self._known.pop(pid, None)
         if known is not None:
             self._kept -= known.close()
+            for kid in known.kids:
+                self._drop(kid)
 
     def _infos_by_psutil(self, pids: Iterable[int], children: bool) -> dict[int, dict[str, Any]]:
         import psutil  # kept off the start path
@@ -291,6 +306,7 @@ class _Known:
         "facts_until",
         "fd",
         "info",
+        "kids",
         "name",
         "pid",
         "start",
@@ -307,6 +323,8 @@ class _Known:
         self.name = self.data = b""
         self.info: dict[str, Any] = {}
         self.user = self.cmdline = "N/A"
+        #: Pids of its children at the last look.
+        self.kids: list[int] = []
 
     def keep(self, path: str) -> bool:
         try:

@@ -191,6 +191,7 @@ def daemonize(side):
     eventually(lambda: pidfile.exists() and pidfile.read_text())
     pid = int(pidfile.read_text())
     eventually(lambda: side.daemon.caller.request({"command": "list"}, 0.3))
+    side.daemon.settle()  # 0.19 refuses to quit while it starts
     facts = {
         "list": side.daemon.call("list")["watchers"],
         "cwd": os.readlink(f"/proc/{pid}/cwd") == str(side.daemon.directory),

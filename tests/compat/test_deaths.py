@@ -154,3 +154,14 @@ on_demand = True
     duo.events("web.reap")
     duo.wait_status("web", "stopped")
     duo.call("start", name="web", waiting=True)
+
+
+def test_stubborn_singleton(duo):
+    duo.start(
+        f"{TICKING}\n[watcher:solo]\ncmd = {child_command('ignores_term')}\nsingleton = True\ngraceful_timeout = 0.6\n"
+    )
+    ready(duo, "solo", 1)
+    duo.call("list", name="solo")
+    duo.call("kill", name="solo")
+    duo.call("list", name="solo")
+    duo.events("solo.kill", "solo.kill", "solo.spawn")

@@ -64,9 +64,12 @@ def test_sequential_reload(tmp_path: Path) -> None:
 
 
 def test_reload_by_hup(tmp_path: Path) -> None:
-    catcher = child_command("catches_hup", tmp_path / "trace", tmp_path / "ready-PID")
-    ini = ONE.replace("sleep 98765", catcher) + "send_hup = True\n"
-    assert play(tmp_path, START, ("reload", {"name": "web"}), ini=ini)[-1] == "reload"
+    catcher = child_command("catches_hup", tmp_path / "trace", tmp_path / "ready")
+    with Daemon(tmp_path, f"[watcher:web]\ncmd = {catcher}\nsend_hup = True\n") as daemon:
+        pid_in(tmp_path / "ready")
+        with daemon.events() as events:
+            assert daemon.call("reload", name="web", waiting=True)["info"]["kept"] == daemon.pids("web")
+            assert told(daemon, events, "web") == ["reload"]
 
 
 def test_reload_of_a_stopped_watcher(tmp_path: Path) -> None:

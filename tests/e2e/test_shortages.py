@@ -22,7 +22,7 @@ def squeeze(daemon: Daemon, spare: int) -> tuple[int, int]:
     """
     taken = sorted(int(fd) for fd in os.listdir(f"/proc/{daemon.pid}/fd"))
     limit, free = 0, 0
-    while free < spare or limit <= 2:
+    while limit in taken or free < spare:
         free += limit not in taken
         limit += 1
     before: tuple[int, int] = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)

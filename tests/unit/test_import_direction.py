@@ -25,7 +25,7 @@ _FLOORS = [
     ["system", "process", "sockets", "pidfile", "sighandler", "stream"],
     [
         *("ini", "config", "configload", "configcheck", "hooks", "watcher", "arbiter", "controller", "commands"),
-        *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic", "lookups", "manual"),
+        *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic", "lookups", "manual", "fleet", "endpoints", "watcheroptions"),
     ],
     ["client", "client_light", "consumer", "circusd", "circusctl", "ctl", "stats", "top", "plugins", "web"],
 ]
@@ -51,7 +51,7 @@ _START_PATH = [
         "engine",
         "ondemand",
         "supervision",
-        "synthetic", "lookups", "manual",
+        "synthetic", "lookups", "manual", "fleet", "endpoints", "watcheroptions",
     ),
 ]
 #: What a process has loaded once a start module is imported; ``circus.circusd`` is the door of the daemon.

@@ -1,0 +1,143 @@
+"""The examples are run as they are, but for their addresses."""
+
+from __future__ import annotations
+
+import json
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.daemon import Daemon, free_port
+from harness.installation import OURS
+from harness.waiting import PATIENCE, eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+INIS = sorted(path.name for path in (ROOT / "examples").glob("*.ini"))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A directory that looks like a checkout."""
+    shutil.copytree(
+        ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("*.log*", "__pycache__")
+    )
+    return tmp_path
+
+
+def run(checkout: Path, program: str, *arguments: object) -> subprocess.Popen[bytes]:
+    """Start one of the programs from a checkout."""
+    return subprocess.Popen(
+        [sys.executable, f"examples/{program}", *map(str, arguments)],
+        cwd=checkout,
+        env=OURS.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("name", INIS)
+def test_a_check_finds_nothing_wrong(name: str) -> None:
+    done = subprocess.run(
+        OURS.command("circus.circusd", "--check", f"examples/{name}"),
+        cwd=ROOT,
+        env=OURS.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, f"examples/{name}: ok\n")
+
+
+@pytest.mark.parametrize("name", INIS)
+def test_the_default_endpoints_are_used(name: str) -> None:
+    text = (ROOT / "examples" / name).read_text()
+    assert "endpoint = tcp://127.0.0.1:5555\npubsub_endpoint = tcp://127.0.0.1:5556\n" in text
+
+
+def test_on_demand(checkout: Path) -> None:
+    port = free_port()
+    text = (checkout / "examples/on_demand.ini").read_text()
+    assert "port = 8081" in text
+    assert "--idle 10" in text
+    text = text.replace("port = 8081", f"port = {port}").replace("--idle 10", "--idle 0.3")
+    with Daemon(checkout, text) as daemon:
+        assert daemon.status("clock") == "stopped"
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+                said = connection.makefile().read()
+            assert "says process" in said
+            daemon.wait_status("clock", "stopped")
+        assert "nobody came for 0.3 s" in daemon.log
+
+
+def test_hooks(checkout: Path) -> None:
+    text = (checkout / "examples/hooks.ini").read_text()
+    with Daemon(checkout, text, variables={"TMPDIR": str(checkout)}) as daemon:
+        daemon.wait_status("app", "active")
+        pids = daemon.pids("app")
+        assert len(pids) == 2
+        facts = daemon.call("stats", name="app", extended=True)["info"]
+        assert all(facts[str(pid)]["descriptors"] >= 3 for pid in pids)
+        for pid in pids:
+            assert f"app has a new process: {pid}" in daemon.log
+        directory = checkout / f"circus-hooks-example-{daemon.pid}"
+        assert directory.is_dir()
+        daemon.call("stop", name="app", waiting=True)
+        assert eventually(lambda: not directory.exists())
+
+
+def test_a_plugin_that_writes_events(checkout: Path) -> None:
+    with Daemon(checkout, (checkout / "examples/plugin_events.ini").read_text()) as daemon:
+        daemon.wait_status("plugin:events", "active")
+        log = checkout / "examples/events.log"
+
+        def written() -> bool:
+            daemon.call("incr", name="sleeper", waiting=True)
+            lines = log.read_text().splitlines() if log.exists() else []
+            return any(json.loads(line)["action"] == "spawn" for line in lines)
+
+        assert eventually(written, interval=0.1)
+        [event, *_] = map(json.loads, log.read_text().splitlines())
+        assert {"watcher", "action", "time"} <= set(event)
+
+
+def test_a_listener(checkout: Path) -> None:
+    with Daemon(checkout, "[watcher:My App]\ncmd = sleep 98765\n") as daemon:
+        listener = run(checkout, "listener.py", daemon.pubsub_endpoint, "My App")
+        try:
+
+            def heard() -> bool:
+                daemon.call("restart", name="My App", waiting=True)
+                return bool(select.select([listener.stdout], [], [], 0.1)[0])
+
+            assert eventually(heard)
+            daemon.call("stop", name="My App", waiting=True)
+        finally:
+            listener.send_signal(signal.SIGINT)
+            said, told = listener.communicate(timeout=PATIENCE)
+        assert (listener.returncode, told) == (0, b"")
+        assert b" my_app: spawn process_pid " in said
+
+
+def test_embedding(checkout: Path) -> None:
+    path = checkout / "examples/embed.py"
+    text = path.read_text()
+    for port in ("5555", "5556"):
+        assert f"127.0.0.1:{port}" in text
+        text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
+    path.write_text(text)
+    program = run(checkout, "embed.py", 0.1)
+    said, told = program.communicate(timeout=PATIENCE)
+    assert program.returncode == 0
+    assert b"Traceback" not in told
+    lines = said.decode().splitlines()
+    assert lines[0] == "running: {'sleeper': 'active', 'python': 'active'}"
+    assert lines[1] == "processes of sleeper: 3"
+    assert lines[-1] == "stopped: {'sleeper': 'stopped', 'python': 'stopped'}"

@@ -1,0 +1,271 @@
+"""The core in one interpreter: clocks that jump, parts that fail, wishes that come too soon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+import circus.supervision
+from circus.exc import Superseded
+from circus.model import steps
+from circus.process import Process
+from harness.stage import SLEEP
+
+
+async def until(condition: Any) -> None:
+    """Wait for a condition; the stage has the time limit."""
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def living_children() -> list[psutil.Process]:
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
+
+
+# -- clocks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+def test_a_clock_that_is_set_changes_nothing(stage, monkeypatch, jump):
+    """Row 29: with the clock set back there was no supervision until it caught up, and max_age was wrong."""
+    real = time.time
+
+    async def scenario():
+        arbiter = stage.arbiter(
+            {"cmd": SLEEP, "name": "web", "respawn_backoff.stable": 0, "graceful_timeout": 5},
+            {"cmd": SLEEP, "name": "aged", "max_age": 1, "max_age_variance": 0, "reload_overlap": 0.0},
+            {"cmd": SLEEP, "name": "slow", "warmup_delay": 0.05, "numprocesses": 3},
+            check_delay=0.05,
+        )
+        await arbiter.start()
+        web, aged, slow = (arbiter.get_watcher(name) for name in ("web", "aged", "slow"))
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        began = time.monotonic()
+        [first] = web.pids
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: web.pids not in ([first], []))
+        assert time.monotonic() - began < 0.5
+        [young] = aged.pids
+        await until(lambda: aged.pids not in ([young], []) and len(aged.pids) == 1)
+        assert 0.5 < time.monotonic() - began < 2.0
+        assert all(0 <= info["age"] < 60 for info in web.info().values())
+        await slow.restart()
+        await web.stop()
+        assert web.is_stopped()
+
+    stage.run(scenario())
+
+
+# -- parts that fail ------------------------------------------------------------------------------------------------
+
+
+def test_a_publisher_that_fails_does_not_keep_workers_from_stopping(stage):
+    class Broken:
+        closed = False
+
+        def send_multipart(self, frames):
+            raise RuntimeError("no")
+
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", "numprocesses": 2})
+        await arbiter.start()
+        [web] = arbiter.watchers
+        web.evpub_socket = Broken()
+        await web.restart()
+        assert len(web.pids) == 2
+        await web.stop()
+        assert web.is_stopped()
+        assert not living_children()
+
+    stage.run(scenario())
+
+
+def test_a_member_of_a_tree_that_is_not_ours_to_signal_is_left_and_the_rest_is_stopped(stage, monkeypatch, caplog):
+    """A set-uid program below a worker of an unprivileged daemon."""
+
+    def refused(ref, signum):
+        raise PermissionError(1, "Operation not permitted")
+
+    async def scenario():
+        command = "sh -c 'sleep 98765 & sleep 98765 & wait'"
+        arbiter = stage.arbiter({"cmd": command, "name": "web", "stop_children": True, "graceful_timeout": 0.3})
+        await arbiter.start()
+        [web] = arbiter.watchers
+        await until(lambda: len(living_children()) == 3)
+        left = [child for child in living_children() if child.pid not in web.pids]
+        monkeypatch.setattr(circus.supervision, "signal_ref", refused)
+        stopping = web.stop()
+        await until(lambda: not psutil.pid_exists(web.pids[0]) if web.pids else True)
+        assert "another user" in caplog.text
+        for child in left:
+            child.kill()
+        await stopping
+        assert web.is_stopped()
+
+    stage.run(scenario())
+
+
+def test_a_pipe_that_cannot_be_read_is_a_failed_start_and_no_process_is_left(stage):
+    class NoRedirector:
+        def __init__(self, *args, **kw):
+            pass
+
+        def start(self):
+            pass
+
+        def stop(self):
+            pass
+
+        def add_redirections(self, process):
+            raise OSError(24, "Too many open files")
+
+        def remove_redirections(self, process):
+            pass
+
+    async def scenario():
+        arbiter = stage.arbiter(
+            {"cmd": SLEEP, "name": "web", "stdout_stream": {"class": "StdoutStream"}, "autostart": False}
+        )
+        await arbiter.start()
+        [web] = arbiter.watchers
+        web._redirector_class = NoRedirector
+        starting = web.start()
+        await until(lambda: web.supervision.machine._shortages > 1)
+        await until(lambda: not living_children())
+        assert web.pids == []
+        await web.stop()
+        with pytest.raises(Superseded):
+            await starting
+
+    stage.run(scenario())
+
+
+def test_an_error_inside_the_machine_is_told_with_the_story_and_the_daemon_goes_on(stage, caplog):
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web"}, {"cmd": SLEEP, "name": "other"})
+        await arbiter.start()
+        web, other = arbiter.get_watcher("web"), arbiter.get_watcher("other")
+        web.supervision.feed(object())
+        assert "internal error" in caplog.text
+        await other.restart()
+        await web.restart()
+        assert web.is_active()
+
+    stage.run(scenario())
+
+
+# -- too soon -------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_before_the_program_of_a_worker_runs_leaves_no_process(stage):
+    """Limits are set by a small program in between; a stop at that moment forgot the process."""
+
+    async def scenario():
+        options = {"rlimits": {"core": 0}, "numprocesses": 3, "autostart": False}
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", **options})
+        await arbiter.start()
+        [web] = arbiter.watchers
+        too_soon = 0
+        for _ in range(8):
+            starting = web.start()
+            while not web.pids:
+                await asyncio.sleep(0)
+            too_soon += not web.active_pids()
+            await web.stop()
+            with pytest.raises(Superseded):
+                await starting
+            assert web.is_stopped()
+            assert web.pids == []
+            await until(lambda: not living_children())
+        assert too_soon, "the moment was never met"
+        await web.start()
+        assert len(web.active_pids()) == 3
+
+    stage.run(scenario())
+
+
+def test_wishes_that_come_in_one_turn_are_all_answered(stage):
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", "reload_overlap": 0.0})
+        await arbiter.start()
+        [web] = arbiter.watchers
+        verbs = (web.start, web.restart, web.reload, web.stop, web.start, web.incr, web.decr, web.kill_processes)
+        answers = await asyncio.gather(*(verb() for verb in verbs), return_exceptions=True)
+        assert all(not isinstance(each, Exception) or isinstance(each, Superseded) for each in answers)
+        await until(lambda: web.is_active() and len(web.pids) == 1)
+        assert len(living_children()) == 1
+
+    stage.run(scenario())
+
+
+def test_hundreds_of_spawns_leave_the_loop_its_turns(stage, monkeypatch):
+    """Starting many must not keep commands and deaths from being served."""
+    spawn = Process.spawn
+
+    def slow_spawn(self):
+        time.sleep(0.002)
+        spawn(self)
+
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", "numprocesses": 100, "autostart": False})
+        await arbiter.start()
+        [web] = arbiter.watchers
+        monkeypatch.setattr(Process, "spawn", slow_spawn)
+        starting = asyncio.ensure_future(web.start())
+        longest = 0.0
+        before = time.monotonic()
+        while not starting.done():
+            await asyncio.sleep(0)
+            now = time.monotonic()
+            longest, before = max(longest, now - before), now
+        assert len(web.pids) == 100
+        assert longest < 0.1, f"the loop was held up for {longest:.3f} s"
+
+    stage.run(scenario())
+
+
+# -- the story ------------------------------------------------------------------------------------------------------
+
+
+def test_a_watcher_knows_what_happened_to_it(stage):
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", "respawn_backoff.stable": 0})
+        await arbiter.start()
+        [web] = arbiter.watchers
+        [first] = web.pids
+        os.kill(first, signal.SIGUSR1)
+        await until(lambda: web.pids not in ([first], []))
+        await web.stop()
+        story = "\n".join(str(line) for line in web.supervision.story())
+        assert "start" in story
+        assert f"(pid {first}) ended: {-signal.SIGUSR1}" in story
+        assert "stop" in story
+
+    stage.run(scenario())
+
+
+def test_events_say_why(stage):
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", "respawn_backoff.stable": 0, "graceful_timeout": 5})
+        heard: list[Any] = []
+        await arbiter.start()
+        arbiter.bus.subscribe(lambda frames: heard.append((frames[0].decode().rpartition(".")[2], frames[1])))
+        [web] = arbiter.watchers
+        [first] = web.pids
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: web.pids not in ([first], []))
+        told = dict(heard)
+        assert b"killed by SIGKILL" in told["reap"]
+        assert f"replaces pid {first}".encode() in told["spawn"]
+        await web.restart(cause="because of the test")
+        assert b"because of the test" in dict(heard)["stop"]
+        assert web.supervision.machine.stage is steps.Stage.UP
+
+    stage.run(scenario())
