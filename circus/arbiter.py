@@ -528,14 +528,14 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
     def reload_from_config(self, config_file: str | None = None, inside_circusd: bool = False) -> Any:
         """Make the daemon what the file says, changing as little as possible (all or nothing). :return: Future."""
         self._guard("arbiter_reload_config")
+        from circus.base.tasks import create_task
         from circus.reconfigure import apply_plan  # kept off the start path
 
-        plan, config = self.make_plan(config_file)
         self._busy = "arbiter_reload_config"
-        from circus.base.tasks import create_task
 
         async def run() -> None:
             try:
+                plan, config = self.make_plan(config_file)
                 await apply_plan(self, plan, config)
                 if config_file:
                     self.config_file = config_file

@@ -163,11 +163,10 @@ def waiting_loop() -> Any:
 def tornado_view(loop: Any = None) -> Any:
     """A tornado ``IOLoop`` on an asyncio loop; None, or one that is closed: on the loop of this thread."""
     from tornado.ioloop import IOLoop  # only for those who ask
-
-    if loop is None or loop.is_closed():
-        return IOLoop.current()
     from tornado.platform.asyncio import BaseAsyncIOLoop
 
+    if loop is None or loop.is_closed():
+        loop = current_loop()
     known = IOLoop._ioloop_for_asyncio.get(loop)
     return known if known is not None else BaseAsyncIOLoop(asyncio_loop=loop, make_current=False)
 

@@ -62,7 +62,7 @@ class Slot:
     """One worker, from the wish to have it until nothing of it is left."""
 
     __slots__ = (
-        "born", "deadline", "ending", "kill", "old", "pending_exit", "phase", "pid", "sid", "started", "tree_gone",
+        "announcing", "born", "deadline", "ending", "kill", "old", "pending_exit", "phase", "pid", "sid", "started", "tree_gone",
         "why", "wid",
     )
 
@@ -76,7 +76,9 @@ class Slot:
         self.ending = ""
         #: Why Circus started it.
         self.why = ""
-        #: Its end, when it came while after_spawn was being asked.
+        #: Signals whose hooks were not all asked yet: ``kill`` is published before ``reap``.
+        self.announcing = 0
+        #: Its end, when it came while hooks were being asked that come before it.
         self.pending_exit: steps.Exited | None = None
         #: How it is to be killed, when that was wanted while after_spawn was being asked.
         self.kill: tuple[str, int | None, float | None] | None = None
@@ -141,7 +143,7 @@ class Lifecycle:
         self._next_wid = 1
         #: Slots by what they count as, kept up to date by _mark: a fact about one of a thousand workers must not
         #: look at the other 999.
-        self._present = self._coming = self._old = self._leaving = 0
+        self._present = self._coming = self._old = self._leaving = self._ending = 0
         self._filling = False
         self._stop_asked = False
         self._opening = 0
@@ -197,11 +199,12 @@ class Lifecycle:
             assert self.op is None, f"stopped, yet busy with {self.op}"
         assert self.next_op is None or self.stage in _GOING_DOWN
         assert self.next_op is None or (self.op is not None and self.op.wish is Wish.STOP)
-        counts = (self._present, self._coming, self._old, self._leaving)
-        self._present = self._coming = self._old = self._leaving = 0
+        counts = (self._present, self._coming, self._old, self._leaving, self._ending)
+        self._present = self._coming = self._old = self._leaving = self._ending = 0
         for slot in self.slots.values():
             self._tally(slot, 1)
-        assert counts == (self._present, self._coming, self._old, self._leaving), f"counts are off: {counts}"
+        now = (self._present, self._coming, self._old, self._leaving, self._ending)
+        assert counts == now, f"counts are off: {counts}"
 
     def _mark(self, slot: Slot, phase: Phase | None = None, ending: str | None = None, old: bool | None = None) -> None:
         """Change what a slot is; the only place that does, because the counts live on it."""
@@ -217,6 +220,8 @@ class Lifecycle:
     def _tally(self, slot: Slot, by: int) -> None:
         if slot.leaving:
             self._leaving += by
+            if not slot.old:
+                self._ending += by
         elif slot.old:
             self._old += by
         else:
@@ -459,7 +464,7 @@ class Lifecycle:
         self._tally(slot, 1)
         if self.op is not None and (self.op.surge or self.op.queue is not None):
             self.op.newcomers.add(slot.sid)
-        slot.why = self._why.pop(wid, "") if self.op is None else self._cause()
+        slot.why = self._cause() if self.op is not None else self._why.pop(wid, "") or self._last_cause
         self._take_wid(wid)
 
         def answered(go: bool) -> None:
@@ -583,8 +588,8 @@ class Lifecycle:
         def too_old(_: bool) -> None:
             if slot.sid not in self.slots or slot.leaving or slot.old:
                 return
-            if self.stage is not Stage.UP or self.op is not None:
-                self._wake(self.now + 1.0, too_old)  # something else is going on: look again later
+            if self.stage is not Stage.UP or self.op is not None or self._old or self._coming or self._leaving:
+                self._wake(self.now + 0.2, too_old)  # something else is going on: one is replaced at a time
             elif self.rules.singleton:
                 self._retire(slot, "max_age")
             else:
@@ -642,16 +647,27 @@ class Lifecycle:
             self._ask("after_signal", announced, pid=slot.pid, signum=signum)
 
         def announced(_: bool) -> None:
-            self._do(steps.Announce(slot.sid, slot.ending))
+            self._announce(slot)
             if grace <= 0:
                 self._escalate(slot)
 
+        slot.announcing += 1
         self._ask("before_signal", answered, pid=slot.pid, signum=signum)
         if self.hurried:
             self._escalate(slot)
         elif grace > 0:
             slot.deadline = self.now + grace
             self._wake_for_grace(slot)
+
+    def _announce(self, slot: Slot) -> None:
+        """The hooks of one signal were asked: publish it, and then the end that may have come meanwhile."""
+        slot.announcing -= 1
+        if slot.sid not in self.slots:
+            return
+        self._do(steps.Announce(slot.sid, slot.ending))
+        if not slot.announcing and slot.pending_exit is not None and slot.phase is not Phase.CONFIRMING:
+            pending, slot.pending_exit = slot.pending_exit, None
+            self._exited(pending)
 
     def _escalate(self, slot: Slot) -> None:
         if slot.sid not in self.slots or slot.phase not in (Phase.STOPPING, Phase.LINGERING):
@@ -660,13 +676,11 @@ class Lifecycle:
         if slot.phase is Phase.STOPPING:
             self._mark(slot, Phase.KILLING)
 
-        def ignore(_: bool) -> None:
-            """SIGKILL is sent whatever the hooks answer."""
-
-        self._ask("before_signal", ignore, pid=slot.pid, signum=SIGKILL)
+        # It is sent whatever the hooks answer, and does not wait for them.
         self._do(steps.Signal(slot.sid, SIGKILL, tree=True))
-        self._ask("after_signal", ignore, pid=slot.pid, signum=SIGKILL)
-        self._do(steps.Announce(slot.sid, slot.ending))
+        slot.announcing += 1
+        told = {"pid": slot.pid, "signum": SIGKILL}
+        self._ask("before_signal", lambda _: self._ask("after_signal", lambda _: self._announce(slot), **told), **told)
 
         def unkillable(_: bool) -> None:
             if slot.sid in self.slots and slot.phase in (Phase.KILLING, Phase.LINGERING):
@@ -710,7 +724,7 @@ class Lifecycle:
         slot = self.slots.get(fact.sid)
         if slot is None or slot.phase in (Phase.REAPING, Phase.LINGERING):
             return
-        if slot.phase is Phase.CONFIRMING:  # after_spawn is being asked: one thing after the other
+        if slot.phase is Phase.CONFIRMING or slot.announcing:  # hooks are being asked: one thing after the other
             slot.pending_exit = fact
             return
         killed = slot.phase is Phase.KILLING
@@ -786,7 +800,8 @@ class Lifecycle:
 
     def _fill(self) -> None:
         """Start the workers that are missing, as far as pacing, warm-up and hooks allow now."""
-        missing = self.rules.numprocesses - self._present
+        # One that is ending keeps its place until it is gone: its port and files may be needed by the next.
+        missing = self.rules.numprocesses - self._present - self._ending
         if missing <= 0 or not (self._filling or (self.rules.respawn and not self.rules.on_demand)):
             return
         surge = self.op is not None and self.op.surge

@@ -78,7 +78,7 @@ def test_every_page_is_in_a_table_of_contents():
     assert {page.resolve() for page in PAGES} - listed == {(SOURCE / "index.rst").resolve()}
 
 
-@pytest.mark.parametrize("text", configurations())
+@pytest.mark.parametrize("text", list(configurations()))
 def test_configurations_can_be_read(text, tmp_path):
     document = Document()
     document.feed(text, "manual.ini")

@@ -775,6 +775,8 @@ def test_before_signal_vetoes_the_stop_signal_but_not_sigkill() -> None:
     assert play.signals == []
     play.advance(2)
     assert [signum for _, signum in play.signals] == [9]
+    assert play.answer(go=False) == "before_signal"
+    assert play.events == ["kill", "kill", "reap", "stop"]
     assert play.machine.status == "stopped"
 
 
@@ -802,3 +804,34 @@ def test_a_worker_that_died_and_is_refused_does_not_hold_up_the_stop() -> None:
     play.die()
     play.answer(go=False)
     assert play.events == ["reap", "stop"]
+
+
+def test_a_killed_worker_is_replaced_when_it_is_gone() -> None:
+    play = started(graceful_timeout=2)
+    play.dies_of = {9}
+    play.want(Wish.KILL)
+    play.advance(1.9)
+    assert play.events == ["kill"]
+    play.advance(0.2)
+    assert play.events == ["kill", "kill", "reap", "spawn"]
+    assert play.wids() == [1]
+
+
+def test_an_own_death_is_told_in_full_before_the_next_spawn() -> None:
+    play = started(hooks=dict.fromkeys(("before_reap", "after_reap")))
+    play.advance(5)
+    play.die()
+    assert play.answer() == "before_reap"
+    assert play.events == ["reap"]
+    assert play.answer() == "after_reap"
+    assert play.events == ["reap", "spawn"]
+
+
+def test_workers_too_old_are_replaced_one_at_a_time() -> None:
+    play = started(numprocesses=3, max_age=1)
+    most = 0
+    for _ in range(200):
+        play.advance(0.1)
+        most = max(most, len(play.living))
+        assert len(play.living) >= 3
+    assert most <= 4
