@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from circus.base.logs import logger
@@ -349,23 +349,39 @@ class Supervision:
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
+    def signal(self, process: Process, signum: int) -> None:
+        """Send a signal that is no part of the life cycle, with its hooks; the answer may take its time."""
+        told = {"pid": process.pid, "signum": signum}
+
+        def answered(go: bool) -> None:
+            if go or signum == signal.SIGKILL:
+                with contextlib.suppress(ProcessLookupError):
+                    self.engine.reaper.send(process.pid, signum)
+            else:
+                logger.info("%s: before_signal refused signal %s to pid %s", self.watcher.name, signum, process.pid)
+            self._ask("after_signal", told, lambda _: None)
+
+        # A hook may call us from its thread; its own queue is served on the loop.
+        self.engine.loop.call_soon_threadsafe(self._ask, "before_signal", told, answered)
+
     def _ask_hook(self, step: steps.AskHook) -> None:
+        self._ask(step.hook, step.arguments, lambda go: self.feed(steps.Answered(step.token, go)))
+
+    def _ask(self, hook: str, given: Mapping[str, Any], answered: Callable[[bool], None]) -> None:
+        """Call a hook off the loop; at once ``answered(True)`` when the watcher has none of that name."""
         watcher = self.watcher
+        if hook not in watcher.hooks:
+            answered(True)
+            return
         if self._runner is None:
             from circus.hooks import HookRunner  # only watchers with hooks need it
 
             self._runner = HookRunner(self.engine.loop, watcher.report_hook)
         self._runner.timeout = watcher.hook_timeout
-        arguments = {"watcher": watcher, "arbiter": watcher.arbiter, "hook_name": step.hook, **step.arguments}
-        if step.hook in ("before_reap", "after_reap"):
+        arguments = {"watcher": watcher, "arbiter": watcher.arbiter, "hook_name": hook, **given}
+        if hook in ("before_reap", "after_reap"):
             arguments["time"] = time.time()
-        self._runner.ask(
-            step.hook,
-            watcher.hooks[step.hook],
-            arguments,
-            step.hook in watcher.ignore_hook_failure,
-            lambda go: self.feed(steps.Answered(step.token, go)),
-        )
+        self._runner.ask(hook, watcher.hooks[hook], arguments, hook in watcher.ignore_hook_failure, answered)
 
     def _emit(self, step: steps.Emit) -> None:
         payload = dict(step.payload)

@@ -15,20 +15,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from circus.base import environ
-from circus.base.convert import to_bool, to_gid, to_signum, to_uid
+from circus.base.convert import to_bool
 from circus.base.logs import logger
 from circus.base.tasks import Ticket, as_future, current_loop, unwrap_loop
-from circus.exc import ConflictError, MessageError
+from circus.exc import ConflictError
 from circus.hooks import load_hook
 from circus.manual import ByHand
 from circus.model import steps
 from circus.model.messages import encode
-from circus.model.options import WATCHER, OnChange
 from circus.model.pacing import Backoff
 from circus.model.steps import Wish
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING, Process
 from circus.supervision import Supervision
 from circus.system.aio import restore_tls
+from circus.watcheroptions import Adjustable, make_stream
 
 if TYPE_CHECKING:
     from circus.engine import Engine
@@ -44,7 +44,7 @@ def tornado_sleep(duration: float) -> Any:
     return sleep(duration)
 
 
-class Watcher(ByHand):
+class Watcher(Adjustable, ByHand):
     """N identical processes, kept alive.
 
     All parameters are the options of a ``[watcher:NAME]`` section (spec config.md 5, library.md 3) with the same
@@ -125,8 +125,8 @@ class Watcher(ByHand):
         self.env: dict[str, str] | None = self._build_env(env)
         self.stdout_stream_conf = dict(stdout_stream) if stdout_stream else stdout_stream
         self.stderr_stream_conf = dict(stderr_stream) if stderr_stream else stderr_stream
-        self.stdout_stream = _make_stream(self.stdout_stream_conf)
-        self.stderr_stream = _make_stream(self.stderr_stream_conf)
+        self.stdout_stream = make_stream(self.stdout_stream_conf)
+        self.stderr_stream = make_stream(self.stderr_stream_conf)
         self.stream_redirector: Any = None
         self.hooks: dict[str, Any] = {}
         self.ignore_hook_failure: list[str] = list(ALWAYS_FORGIVEN)
@@ -511,6 +511,9 @@ class Watcher(ByHand):
         if process is None:
             logger.debug("process %s does not exist", pid)
             return
+        if self._supervision is not None and ("before_signal" in self.hooks or "after_signal" in self.hooks):
+            self._supervision.signal(process, signum)
+            return
         if self.call_hook("before_signal", pid=pid, signum=signum) or signum == signal.SIGKILL:
             process.send_signal(signum)
         else:
@@ -659,169 +662,3 @@ class Watcher(ByHand):
             except Exception:  # a hook must not spoil the figures it was to extend
                 logger.exception("Hook 'extended_stats' failed")
         return info
-
-    # -- options ------------------------------------------------------------------------------------------------
-
-    @property
-    def optnames(self) -> tuple[str, ...]:
-        """Names of the options that ``options`` reports: those of the table and the free-form ones."""
-        extras = tuple(name for name in self._options if name not in _HISTORICAL)
-        return _HISTORICAL + extras
-
-    def get_option(self, name: str) -> Any:
-        """The value of one reported option; KeyError when there is none of that name."""
-        if name in self._options:
-            return self._options[name]
-        option = WATCHER.find(name)
-        if name in _HISTORICAL or (option is not None and not option.family and hasattr(self, name)):
-            return getattr(self, name)
-        raise KeyError(name)
-
-    def options(self, *args: Any) -> list[tuple[str, Any]]:
-        """All reported options as sorted (name, value) pairs."""
-        return [(name, self.get_option(name)) for name in sorted(self.optnames)]
-
-    def set_opt(self, key: str, val: Any) -> int:
-        """Change one option and publish ``updated``.
-
-        :return: what has to follow: -1 nothing, 0 a look at the processes, 1 a graceful reload.
-        :raises ValueError: for a value that cannot be.
-        """
-        self.guard("watcher_set_opt")
-        action = self._apply(key, val)
-        self.notify_event("updated", {"time": time.time(), "option": key})
-        return action
-
-    def set_options(self, options: Mapping[str, Any], cause: str = "set command") -> Any:
-        """Change several options at once: all are checked first, then applied, then one action follows.
-
-        :return: Future, done when that action is.
-        :raises MessageError: ValueError: when one of them is refused; then none was changed.
-        """
-        self.guard("watcher_set_opt")
-        for key, value in options.items():
-            self._coerce(key, value)
-        action = max((self.set_opt(key, value) for key, value in options.items()), default=-1)
-        return self._do_action(action, cause)
-
-    def do_action(self, num: int) -> Any:
-        """Carry out what :meth:`set_opt` asked for. :return: Future."""
-        self.guard("watcher_do_action")
-        return self._do_action(num, "set command")
-
-    def _do_action(self, num: int, cause: str) -> Any:
-        if num < 0:
-            nothing = Ticket("nothing")
-            nothing.settle()
-            return self._future(nothing)
-        if num > 0 and not self.is_stopped():
-            return self._reload(cause=cause)
-        return self._future(self.wish(Wish.RESIZE, cause))
-
-    def _coerce(self, key: str, val: Any) -> Any:
-        """The value as it will be kept; raises for one that cannot be."""
-        if key in ("numprocesses", "max_retry", "max_age", "max_age_variance", "priority"):
-            val = int(val)
-            if key == "numprocesses":
-                if self.singleton and val > 1:
-                    raise ValueError("Singleton watcher has a single process")
-                val = max(0, val)
-        elif key in ("warmup_delay", "graceful_timeout"):
-            val = float(val)
-        elif key == "stop_signal":
-            val = to_signum(val)
-        elif key == "uid" and val is not None:
-            val = to_uid(val)
-        elif key == "gid" and val is not None:
-            val = to_gid(val)
-        elif key.startswith("hooks."):
-            load_hook(val)
-        elif key in _BOOLEANS:
-            val = to_bool(val)
-        return val
-
-    def _apply(self, key: str, val: Any) -> int:
-        if key in self._options and WATCHER.find(key) is None:
-            self._options[key] = val
-            return -1
-        val = self._coerce(key, val)
-        head, dot, rest = key.partition(".")
-        if head in ("stdout_stream", "stderr_stream"):
-            return self._set_stream(head, {**(getattr(self, head + "_conf") or {}), rest: val} if dot else dict(val))
-        if head == "hooks":
-            for hook, target in ({rest: val} if dot else val).items():
-                self._set_hook(hook, target, reload=True)
-            return 0
-        if key.startswith("rlimit_"):
-            self.rlimits[key[len("rlimit_"):]] = val
-            return 1
-        option = WATCHER.find(key)
-        if option is None:
-            raise MessageError(f"unknown key {key!r}")
-        if key == "env":
-            self.env = dict(val)
-        elif option.family:
-            self._options[key] = val
-            self._take_extras(self._options)
-        else:
-            if key in self._options:
-                self._options[key] = val
-            setattr(self, key, val)
-            if key in ("copy_env", "copy_path"):
-                self.env = self._build_env(self.env)
-            elif key in _OWN_EXTRAS:
-                self._options[key] = val
-                self._take_extras(self._options)
-        return {OnChange.NOTHING: -1, OnChange.RECONCILE: 0, OnChange.STREAM: 0}.get(option.on_change, 1)
-
-    def _set_stream(self, which: str, conf: dict[str, Any]) -> int:
-        """Swap one output stream; processes that have a pipe go on, others must be replaced to get one."""
-        if "class" not in conf and "filename" not in conf and "stream" not in conf:
-            conf["class"] = "FileStream"
-        for number in ("max_bytes", "backup_count"):
-            if isinstance(conf.get(number), str):
-                conf[number] = int(conf[number])
-        before = getattr(self, which)
-        stream = _make_stream(conf)
-        setattr(self, which + "_conf", conf)
-        setattr(self, which, stream)
-        if before is None:
-            if not self.is_stopped():
-                self._reopen_redirector()
-            return 1
-        if self.stream_redirector is not None:
-            self.stream_redirector.change_stream(which[: len("stdout")], stream)
-        if hasattr(before, "close"):
-            before.close()
-        return 0
-
-    def _reopen_redirector(self) -> None:
-        """A stream was configured where there was none: processes to come will have a pipe."""
-        if self.stream_redirector is None:
-            self.open_streams()
-            return
-        for name, stream in (("stdout", self.stdout_stream), ("stderr", self.stderr_stream)):
-            if stream is not None:
-                self.stream_redirector.change_stream(name, stream)
-
-
-def _make_stream(conf: Mapping[str, Any] | None) -> Any:
-    """The sink a stream section describes; None for none."""
-    if not conf:
-        return None
-    from circus.stream import get_stream  # only watchers with streams need it
-
-    return get_stream(conf)
-
-
-#: Options that are always reported; ours are reported where they were given.
-_HISTORICAL: tuple[str, ...] = tuple(
-    option.reported_name
-    for option in WATCHER
-    if option.reported and not option.family and option.since == "0.19"
-)
-_BOOLEANS = frozenset({
-    "send_hup", "stop_children", "shell", "copy_env", "copy_path", "respawn", "singleton", "autostart", "on_demand",
-    "use_sockets", "close_child_stdin", "close_child_stdout", "close_child_stderr",
-})
-_OWN_EXTRAS = frozenset({"reload_overlap", "hook_timeout", "circus_env", "listen_fds", "login_env"})

@@ -62,8 +62,8 @@ class Slot:
     """One worker, from the wish to have it until nothing of it is left."""
 
     __slots__ = (
-        "announcing", "born", "deadline", "ending", "kill", "old", "pending_exit", "phase", "pid", "sid", "started", "tree_gone",
-        "why", "wid",
+        "announcing", "born", "deadline", "ending", "kill", "old", "pending_exit", "phase", "pid", "sid", "started",
+        "tree_gone", "why", "wid",
     )
 
     def __init__(self, sid: int, wid: int, phase: Phase) -> None:
@@ -744,7 +744,7 @@ class Lifecycle:
             cause = slot.ending or describe_exit(fact.returncode)
             self._do(steps.Emit("reap", {"process_pid": slot.pid, "exit_code": code, "expected": bool(slot.ending),
                                          "cause": cause, "wid": slot.wid, "uptime": round(lived, 6)}))
-            status = None if slot.ending else (1 if fact.returncode is not None else 2)
+            status = None if slot.ending else 2  # UNEXISTING: its end was collected before the hook is asked
             self._ask("after_reap", gone, process_pid=slot.pid, exit_code=code, process_status=status)
 
         def gone(_: bool) -> None:

@@ -67,7 +67,7 @@ def get_stream(
     if not conf:
         return None
     if "class" in conf:
-        options = {key: value for key, value in conf.items() if key != "class"}
+        options = {key: _plain_number(key, value) for key, value in conf.items() if key != "class"}
         stream: Callable[[dict[str, Any]], Any] = _find_class(conf["class"], reload)(**options)
         return stream
     if "stream" in conf:
@@ -76,8 +76,18 @@ def get_stream(
     if "filename" in conf:
         from circus.stream.file_stream import FileStream  # kept off the start path
 
-        return FileStream(**conf)
+        return FileStream(**{key: _plain_number(key, value) for key, value in conf.items()})
     raise ValueError("stream configuration invalid")
+
+
+def _plain_number(key: str, value: Any) -> Any:
+    """Sizes and counts as numbers: a file may say ``max_bytes = 10M``."""
+    if key in ("max_bytes", "buffer", "backup_count") and isinstance(value, str):
+        from circus.model.options import STREAM  # kept off the start path of daemons without streams
+
+        option = STREAM.find(key)
+        return option.kind.parse(value) if option is not None else value
+    return value
 
 
 def _find_class(name: Any, reload: bool) -> Callable[..., Any]:

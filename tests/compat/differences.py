@@ -164,6 +164,9 @@ def _changes() -> None:
     step = "call add name='x' cmd='sleep 1' options={'hooks.x': 'y'}"
     because = "user-asks.md 26: an accepted option takes effect or is refused"
     _differ(because, "test_add_refused", step, ok(), failed("import_string() failed for 'y'..."))
+    because = "library.md 8, IMPROVE: add accepts the options that only a file could set"
+    step = "call add name='x' cmd='sleep 1' options={'priority': 1}"
+    _differ(because, "test_add_refused", step, error(3, "unknown key 'priority'"), ok())
     because = (
         "user-asks.md 17: a singleton never has two processes; lifecycle.md 8: a reload of everything starts nothing"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 from circus import ArbiterHandler, get_arbiter
 from circus.arbiter import Arbiter, ThreadedArbiter
 from circus.client import AsyncCircusClient
+from circus.exc import ConflictError
 from circus.sockets import CircusSocket
 from harness import OURS, PATIENCE, child_command
 from harness.daemon import free_port
@@ -459,3 +461,120 @@ def test_a_signal_to_the_process_stops_an_embedded_arbiter(stage):
         assert arbiter.numprocesses() == 0
 
     stage.run(scenario())
+
+
+def test_start_does_not_wait_for_what_cannot_start(stage):
+    async def scenario():
+        arbiter = stage.arbiter(
+            {"cmd": "/no/such/program", "name": "bad", "priority": 1}, {"cmd": SLEEP, "name": "good"}
+        )
+        await arbiter.start()
+        assert arbiter.statuses()["good"] == "active"
+        assert arbiter.get_watcher("bad").pids == []
+
+    stage.run(scenario())
+
+
+def test_a_stop_overtakes_the_start(stage):
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "numprocesses": 50, "warmup_delay": 10})
+        started = arbiter.start()
+        await asyncio.sleep(0.05)
+        assert not started.done()
+        await arbiter.stop()
+        assert arbiter.numprocesses() == 0
+        with contextlib.suppress(ConflictError):  # superseded
+            await asyncio.wait_for(started, 1)
+
+    stage.run(scenario())
+
+
+def test_an_asyncio_context_may_be_given(stage):
+    import zmq
+    import zmq.asyncio
+
+    async def scenario():
+        context = zmq.asyncio.Context()
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web"}, context=context)
+        await arbiter.start()
+        client = AsyncCircusClient(context, stage.endpoint)
+        assert (await client.send_message("list", name="web"))["pids"] == arbiter.get_watcher("web").pids
+        client.stop()
+        await arbiter.stop()
+        assert not context.closed
+        context.term()
+
+    stage.run(scenario())
+
+
+def test_hooks_may_use_the_arbiter(stage):
+    """They run in threads of their own; what they want is brought to the loop."""
+    asked = []
+
+    def start_the_other(watcher, arbiter, hook_name, **kw):
+        asked.append((hook_name, sorted(arbiter.statuses()), arbiter.get_watcher("OTHER").status()))
+        arbiter.get_watcher("other").start()
+        return True
+
+    def stop_all(watcher, arbiter, hook_name, **kw):
+        arbiter.stop()
+        return True
+
+    async def scenario():
+        arbiter = stage.arbiter(
+            {"cmd": SLEEP, "name": "first", "hooks": {"after_start": (start_the_other, False)}},
+            {"cmd": SLEEP, "name": "other", "autostart": False},
+            {"cmd": SLEEP, "name": "last", "autostart": False, "hooks": {"after_start": (stop_all, False)}},
+        )
+        await arbiter.start()
+        while not arbiter.get_watcher("other").is_active():
+            await asyncio.sleep(0.005)
+        assert asked == [("after_start", ["first", "last", "other"], "stopped")]
+        arbiter.get_watcher("last").start()
+        while arbiter.running:
+            await asyncio.sleep(0.005)
+        assert set(arbiter.statuses().values()) == {"stopped"}
+
+    stage.run(scenario())
+
+
+_HOOKS_AT_BOOT = """
+import sys, threading
+from circus import get_arbiter
+
+directory, = sys.argv[1:]
+told = []
+
+def grow(watcher, arbiter, hook_name, **kw):
+    watcher.incr()
+    arbiter.get_watcher("other").start()
+    return True
+
+arbiter = get_arbiter(
+    [{"cmd": "sleep 98765", "name": "web", "hooks": {"after_start": (grow, False)}},
+     {"cmd": "sleep 98765", "name": "other", "autostart": False}],
+    controller=f"ipc://{directory}/control", pubsub_endpoint=f"ipc://{directory}/events", check_delay=-1,
+)
+
+def watch():
+    while not (arbiter.get_watcher("other").is_active() and len(arbiter.get_watcher("web").pids) == 2):
+        threading.Event().wait(0.01)
+    print("grown", flush=True)
+    arbiter.stop()  # from this thread, as timers of programs do
+
+arbiter.start(cb=lambda _: threading.Thread(target=watch).start())
+print(arbiter.running, arbiter.statuses())
+"""
+
+
+def test_hooks_at_the_very_start_and_a_stop_from_another_thread(stage):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", _HOOKS_AT_BOOT, str(stage.directory)],
+        env=OURS.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["grown", "False {'web': 'stopped', 'other': 'stopped'}"]

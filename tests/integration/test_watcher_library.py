@@ -935,3 +935,27 @@ def test_replaced_pause():
         await circus.watcher.tornado_sleep(0.001)
 
     asyncio.run(scenario())
+
+
+def test_the_other_verbs_by_hand():
+    watcher = Mocked("mocked", "nothing", numprocesses=2, graceful_timeout=0.5)
+    watcher.send_signal = mock.Mock(side_effect=lambda pid, _: setattr(watcher.processes[pid], "alive", False))
+
+    async def scenario():
+        assert await watcher.reload() == {"stopped": [], "started": [1, 2], "kept": []}
+        assert await watcher.reload() == {"stopped": [1, 2], "started": [3, 4], "kept": []}
+        watcher.send_hup = True
+        for process in watcher.processes.values():
+            process.send_signal = mock.Mock()
+        assert await watcher.reload() == {"stopped": [], "started": [], "kept": [3, 4]}
+        for process in watcher.processes.values():
+            process.send_signal.assert_called_once_with(signal.SIGHUP)
+        await watcher.kill_processes(stop_signal=signal.SIGINT)
+        assert {call.args for call in watcher.send_signal.call_args_list[-2:]} == {
+            (3, signal.SIGINT), (4, signal.SIGINT)
+        }  # fmt: skip
+        await watcher.do_action(0)
+        assert list(watcher.processes) == [1, 2]
+        await watcher.stop()
+
+    asyncio.run(scenario())
