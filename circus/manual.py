@@ -81,6 +81,8 @@ class ByHand:
     _forced_status: str | None
     _supervision: Any
     engine: Any
+    stream_redirector: Any
+    _managing: Ticket | None = None
     call_hook: Callable[..., bool]
     notify_event: Callable[..., None]
     make_process: Callable[[int], Any]
@@ -134,6 +136,12 @@ class ByHand:
     def _drive(self, coro: Coroutine[Any, Any, Any]) -> Ticket:
         return drive(coro, lambda *args: self.engine.loop.call_later(*args))
 
+    def check_by_hand(self) -> None:
+        """The periodic look: here it is what notices deaths."""
+        if self._managing is None or self._managing.done:
+            self._managing = self._drive(self._manage_by_hand())
+            self._managing.on_done(lambda done: logger.error("exception %s caught", done.error) if done.error else None)
+
     # -- one process --------------------------------------------------------------------------------------------
 
     def spawn_process(self, recovery_wid: int | None = None) -> float | bool:
@@ -162,6 +170,8 @@ class ByHand:
                     break
                 continue
             self.processes[process.pid] = process
+            if self.stream_redirector is not None:
+                self.stream_redirector.add_redirections(process)
             self.notify_event("spawn", {"process_pid": process.pid, "time": process.started})
             if not self.call_hook("after_spawn", pid=process.pid):
                 process.stop()
@@ -176,12 +186,17 @@ class ByHand:
             return
         self.call_hook("before_reap", process_pid=pid, time=time.time())
         exit_code = process.returncode() if status is None else status
-        process.stop()
-        del self.processes[pid]
+        self._let_go_by_hand(process)
         event = {"process_pid": pid, "time": time.time(), "exit_code": exit_code, "expected": False}
         self.notify_event("reap", event)
         self.call_hook("after_reap", process_pid=pid, time=event["time"], exit_code=exit_code,
                        process_status=process.status)
+
+    def _let_go_by_hand(self, process: Any) -> None:
+        if self.stream_redirector is not None and getattr(process, "redirected", False):
+            self.stream_redirector.remove_redirections(process)
+        process.stop()
+        self.processes.pop(process.pid, None)
 
     async def _kill_by_hand(self, process: Any, signum: int | None = None, grace: float | None = None) -> bool:
         """End a process; False when somebody is at it already, or it has ended."""
@@ -260,7 +275,7 @@ class ByHand:
         for ticket in tickets:
             await self._await(ticket)
         for process in doomed:
-            self.processes.pop(process.pid, None)
+            self._let_go_by_hand(process)
 
     async def _await(self, something: Any) -> None:
         """Wait for a ticket or a future; anything else is there already."""

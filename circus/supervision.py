@@ -15,13 +15,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from circus.base.logs import logger
 from circus.base.tasks import Ticket
 from circus.exc import SpawnError
 from circus.model import steps
-from circus.model.lifecycle import Lifecycle
+from circus.model.lifecycle import Lifecycle, Rules
 from circus.system.launch import read_setup
 from circus.system.proctable import ProcRef, is_same, signal_ref
 from circus.system.reserve import with_reserve
@@ -30,12 +30,37 @@ from circus.system.tree import TreeWatch
 if TYPE_CHECKING:
     from circus.engine import Engine
     from circus.process import Process
-    from circus.watcher import Watcher
 
 #: What keeps a worker from starting without being its fault.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 #: Facts remembered per watcher, for `why` and for reports of internal errors.
 STORY_LENGTH = 100
+
+
+class Ward(Rules, Protocol):
+    """What is supervised; :class:`circus.watcher.Watcher` is one."""
+
+    arbiter: Any
+    hook_timeout: float
+    ignore_hook_failure: list[str]
+    processes: dict[int, Any]
+    stop_children: bool
+    stream_redirector: Any
+
+    def make_process(self, wid: int) -> Any:
+        """Start one process."""
+
+    def notify_event(self, topic: str, msg: Mapping[str, Any]) -> None:
+        """Publish an event."""
+
+    def report_hook(self, name: str, error: BaseException | None) -> None:
+        """Publish that a hook answered or failed."""
+
+    def open_streams(self) -> None:
+        """Open the output streams."""
+
+    def close_streams(self) -> None:
+        """Close them."""
 
 
 class Worker:
@@ -61,7 +86,7 @@ class Supervision:
     :param engine: what all watchers share.
     """
 
-    def __init__(self, watcher: Watcher, engine: Engine) -> None:
+    def __init__(self, watcher: Ward, engine: Engine) -> None:
         self.watcher = watcher
         self.engine = engine
         self.machine = Lifecycle(watcher)
@@ -70,7 +95,7 @@ class Supervision:
         #: Called once each time a start meets its first failure (the arbiter goes on to the next watcher then).
         self.on_trouble: Callable[[], object] | None = None
         #: Told of each change of stage (on_demand, shutdown).
-        self.on_stage: Callable[[Watcher, steps.Stage], None] | None = None
+        self.on_stage: Callable[[Any, steps.Stage], None] | None = None
         self._stage = self.machine.stage
         self._inbox: deque[steps.Fact] = deque()
         self._carrying = False

@@ -471,7 +471,9 @@ class Watcher(Adjustable, ByHand):
 
     def check(self) -> None:
         """The periodic look: nothing to do unless an option was changed behind the life cycle's back."""
-        if self._supervision is not None and not self.by_hand:
+        if self.by_hand:
+            self.check_by_hand()
+        elif self._supervision is not None:
             self._supervision.feed(steps.Checked())
 
     def make_process(self, wid: int) -> Any:

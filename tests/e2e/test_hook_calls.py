@@ -39,6 +39,13 @@ def wait_for_file(watcher, arbiter, hook_name, **kw):
         time.sleep(0.01)
     return True
 
+def compute(watcher, arbiter, hook_name, **kw):
+    open(os.path.join(HERE, "computing"), "w").close()
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        sum(range(1000))
+    return True
+
 async def answer_later(watcher, arbiter, hook_name, **kw):
     import asyncio
     await asyncio.sleep(0.05)
@@ -146,6 +153,21 @@ def test_a_hook_that_thinks_long_holds_up_its_own_watcher_only(tmp_path: Path) -
         assert daemon.status("web") == "stopped"
         (tmp_path / "go").touch()
         daemon.wait_status("web", "active")
+
+
+def test_a_hook_that_computes_leaves_the_daemon_its_share(tmp_path: Path) -> None:
+    """Row 31: threads of Python share one interpreter; a busy hook slows the daemon down, but only a little."""
+    others = "[watcher:other]\ncmd = sleep 98765\nnumprocesses = 5\nautostart = False\n"
+    with hooked(tmp_path, "before_start = compute", others=others) as daemon:
+        daemon.call("start", name="other", waiting=True)
+        daemon.call("start", name="web")
+        eventually((tmp_path / "computing").exists)
+        began = time.monotonic()
+        assert daemon.call("restart", name="other", waiting=True)["status"] == "ok"
+        restarted = time.monotonic() - began
+        assert daemon.status("web") == "stopped", "the hook was over too early to matter"
+        assert restarted < 1.0
+        up(daemon, "web")
 
 
 def test_a_hook_that_never_answers_counts_as_failed_after_its_time(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +23,17 @@ SECONDS = float(os.environ.get("CIRCUS_SOAK_SECONDS", "15"))
 WATCHERS = 50
 #: The loop may not be held up longer than that (seconds), on a machine that has nothing else to do.
 LONGEST_STALL = 0.05
+#: What tells whether it has: a process that wants to wake up every two milliseconds, and says how late it was at worst.
+METRONOME = """
+import select, time
+worst = 0.0
+while True:
+    before = time.monotonic()
+    if select.select([0], [], [], 0.002)[0]:
+        print(worst)
+        break
+    worst = max(worst, time.monotonic() - before - 0.002)
+"""
 
 
 def configuration() -> str:
@@ -42,6 +54,20 @@ def configuration() -> str:
         elif kind == 4:
             ini += "use_sockets = True\nmax_age = 2\nmax_age_variance = 1\n"
     return ini
+
+
+class Metronome:
+    """Measures how late the machine lets a process run."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", "-c", METRONOME], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def stop(self) -> float:
+        """The worst lateness in seconds."""
+        out, _ = self._process.communicate(timeout=10)
+        return float(out)
 
 
 class Crowd:
@@ -123,6 +149,7 @@ def test_fifty_watchers_churning(tmp_path: Path) -> None:
         before = Counter(descriptors(daemon))
         memory = psutil.Process(daemon.pid).memory_info().rss
         assert daemon.call("start", waiting=True)["status"] == "ok"
+        metronome = Metronome()
         crowd = Crowd(daemon, 4)
         try:
             end = time.monotonic() + SECONDS
@@ -138,6 +165,7 @@ def test_fifty_watchers_churning(tmp_path: Path) -> None:
                 time.sleep(0.1)
         finally:
             crowd.stop()
+            late = metronome.stop()
         assert not crowd.failures, crowd.failures[:5]
         info = daemon.call("dstats")["info"]
         assert daemon.call("stop", waiting=True)["status"] == "ok"
@@ -150,15 +178,16 @@ def test_fifty_watchers_churning(tmp_path: Path) -> None:
         grown = psutil.Process(daemon.pid).memory_info().rss - memory
         figures = (
             f"{SECONDS:g} s: {spawns} workers, {sum(crowd.asked.values())} requests, slowest answer "
-            f"{crowd.slowest * 1000:.0f} ms, longest stall {info['loop_stall_max'] * 1000:.1f} ms, "
-            f"{grown / 1e6:.1f} MB more"
+            f"{crowd.slowest * 1000:.0f} ms, longest stall {info['loop_stall_max'] * 1000:.1f} ms "
+            f"(the machine itself: {late * 1000:.1f} ms), {grown / 1e6:.1f} MB more"
         )
         print(figures, file=sys.__stderr__)
         for word in ("Traceback", "internal error", "please report", "could not be carried out"):
             assert word not in daemon.log, daemon.log[daemon.log.index(word) - 500 :][:3000]
         assert spawns > 100
         assert grown < 30e6, figures
-        assert info["loop_stall_max"] < LONGEST_STALL, figures
+        # What others on the machine take is not the daemon's fault; its turns are cut into several by them.
+        assert info["loop_stall_max"] < LONGEST_STALL + 3 * max(0.0, late - 0.005), figures
 
 
 def no(leaked: Counter[str]) -> bool:

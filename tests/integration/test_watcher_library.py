@@ -959,3 +959,36 @@ def test_the_other_verbs_by_hand():
         await watcher.stop()
 
     asyncio.run(scenario())
+
+
+def test_an_override_that_calls_the_original_is_looked_after_by_the_check(stage):
+    calls = []
+
+    class Noted(Watcher):
+        def spawn_process(self, *args):
+            calls.append(args)
+            return super().spawn_process(*args)
+
+    async def scenario():
+        from circus.arbiter import Arbiter
+
+        queue = QueueStream()
+        watcher = Noted("noted", "sh -c 'echo hello; exec sleep 98765'", stdout_stream={"stream": queue})
+        arbiter = stage.own(
+            Arbiter([watcher], stage.endpoint, stage.pubsub_endpoint, loop=asyncio.get_running_loop(), check_delay=0.02)
+        )
+        await arbiter.start()
+        assert arbiter.statuses() == {"noted": "active"}
+        [pid] = watcher.pids
+        while not queue.qsize():
+            await asyncio.sleep(0.005)
+        assert queue.get()["data"] == b"hello\n"
+        os.kill(pid, signal.SIGKILL)
+        while watcher.pids in ([pid], []):
+            await asyncio.sleep(0.005)
+        assert len(calls) == 2
+        assert await watcher.incr() == 2
+        await arbiter.stop()
+        assert watcher.processes == {}
+
+    stage.run(scenario())
