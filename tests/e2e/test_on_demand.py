@@ -32,7 +32,8 @@ def knock(port: int) -> socket.socket:
 def test_the_owner_of_the_socket_starts_at_once_and_nobody_else(tmp_path: Path) -> None:
     """Rows 11 and 12: only the first watcher ever started, up to five seconds late, with those stopped by hand."""
     one, two = free_port(), free_port()
-    ini = "[circus]\ncheck_delay = 60\n[watcher:web]\ncmd = sleep 98765\n" + on_demand("one", one) + on_demand("two", two)
+    ini = "[circus]\ncheck_delay = 60\n[watcher:web]\ncmd = sleep 98765\n"
+    ini += on_demand("one", one) + on_demand("two", two)
     with Daemon(tmp_path, ini) as daemon:
         up(daemon, "web")
         assert daemon.call("stop", name="web", waiting=True)["status"] == "ok"

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
-from harness import Caller, Daemon, eventually
 
+from harness import Caller, Daemon, eventually
 from tests.e2e.recording import assert_each_spawn_has_one_reap, barrier
 
 SECONDS = float(os.environ.get("CIRCUS_SOAK_SECONDS", "15"))

@@ -117,5 +117,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert play.next_pid - 1000 - given_up <= play.events.count("reap") <= play.next_pid - 1000
 
 
-AnyOrder.TestCase.settings = settings(max_examples=int(os.environ.get("CIRCUS_EXAMPLES", "120")), stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(
+    max_examples=int(os.environ.get("CIRCUS_EXAMPLES", "120")), stateful_step_count=40, deadline=None
+)
 TestAnyOrder = AnyOrder.TestCase
