@@ -86,7 +86,10 @@ def _plain_number(key: str, value: Any) -> Any:
         from circus.model.options import STREAM  # kept off the start path of daemons without streams
 
         option = STREAM.find(key)
-        return option.kind.parse(value) if option is not None else value
+        try:
+            return option.kind.parse(value) if option is not None else value
+        except ValueError:
+            return value  # the stream itself says what it expects
     return value
 
 

@@ -198,8 +198,9 @@ def test_sigterm_does_not_wait_for_a_start_hook(tmp_path: Path, hook: str) -> No
         eventually((tmp_path / f"thinking-{hook}").exists)
         daemon.signal(signal.SIGTERM)
         if hook == "after_spawn":  # there is a process: its hook is asked first, unless there is no time
+            eventually(lambda: "SIG_TERM" in daemon.log)  # the kernel merges signals that are pending
             daemon.signal(signal.SIGTERM)
-        assert daemon.wait(3) == 0
+        assert daemon.wait(5) == 0
 
 
 @pytest.mark.parametrize("hook", ["before_stop", "before_reap", "after_stop"])
@@ -210,7 +211,7 @@ def test_a_second_sigterm_does_not_wait_for_stop_hooks(tmp_path: Path, hook: str
         daemon.signal(signal.SIGTERM)
         eventually((tmp_path / f"thinking-{hook}").exists)
         daemon.signal(signal.SIGTERM)
-        assert daemon.wait(3) == 0
+        assert daemon.wait(5) == 0
 
 
 def test_hooks_see_own_deaths_with_their_status(tmp_path: Path) -> None:
@@ -221,9 +222,8 @@ def test_hooks_see_own_deaths_with_their_status(tmp_path: Path) -> None:
         (tmp_path / "die").touch()
         daemon.wait_status("web", "stopped")
     name, arguments = calls(tmp_path)[0]
-    assert (name, arguments["process_pid"], arguments["exit_code"], arguments["process_status"]) == (
-        "after_reap", pid, 5, 1,
-    )  # fmt: skip
+    assert (name, arguments["process_pid"], arguments["exit_code"]) == ("after_reap", pid, 5)
+    assert arguments["process_status"] in (1, 2), "dead, or gone already; None when the daemon has stopped it"
 
 
 def test_extended_stats_may_add_figures_and_may_fail(tmp_path: Path) -> None:
