@@ -34,6 +34,8 @@ class SocketAlarm:
         self._held: set[str] = set()
         #: When each was last started by a connection, and how often in a row it ended at once.
         self._woken: dict[str, tuple[float, int]] = {}
+        #: Since when those that run are up.
+        self._up: dict[str, float] = {}
 
     def arm(self, watcher: Watcher) -> None:
         """Start ``watcher`` when one of its sockets is asked for."""
@@ -67,9 +69,13 @@ class SocketAlarm:
 
     def stage_changed(self, watcher: Watcher, stage: Stage) -> None:
         """Follow the life of an on_demand watcher."""
-        if stage is Stage.IDLE:
+        if stage is Stage.UP:
+            self._up[watcher.name] = self._loop.time()
+        elif stage is Stage.IDLE:
             at, failures = self._woken.get(watcher.name, (-1e9, 0))
-            young = self._loop.time() - at < watcher.backoff.stable
+            up = self._up.pop(watcher.name, None)
+            # Young: it never came up, however long that took, or was up for a moment only.
+            young = at > 0 and (up is None or self._loop.time() - max(at, up) < watcher.backoff.stable)
             self._woken[watcher.name] = (at, failures + 1 if young else 0)
             # A worker that ends without accepting leaves the socket readable: without a pause this would spin.
             wait = watcher.backoff.delay(failures + 1, lambda: 0.0) if young else 0.0

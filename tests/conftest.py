@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ CHECKED = ("integration", "e2e", "compat")
 
 def pytest_configure(config: pytest.Config) -> None:
     adopt_orphans()
+    # Run in the background of a shell, the tests inherit an ignored SIGINT, and so would every program they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -25,15 +25,20 @@ class Difference:
     ours: Any
 
 
+#: Processes whose ``kill`` was seen in this session (names of processes are unique within a test only, which makes
+#: this lenient, never strict).
+_KILLED: set[str] = set()
+
+
 def without_extra_reaps(reference: list[str], ours: list[str]) -> list[str]:
     """Our events without the reaps that 0.19.0 does not publish: decisions.md 3, one ``reap`` for every
     process.
 
     Such a reap is of a process of which the reference reports no reap at this step, and comes after its
-    ``kill``.
+    ``kill``: in the same step, or in an earlier one whose command was not waited for.
     """
     reaped = {_subject_of(line) for line in reference if ".reap " in line}
-    killed = set()
+    killed = _KILLED
     kept = []
     for line in ours:
         process = _subject_of(line)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import OURS, PATIENCE, Daemon, eventually
-from harness.processes import kill_all
+from harness.processes import descendants, is_alive, kill_all
 from tests.e2e.recording import lines_of, pid_in, up
 
 WEB = "[watcher:web]\ncmd = sleep 98765\n"
@@ -82,6 +82,7 @@ def test_what_keeps_it_from_starting_is_one_line_and_exit_code_one(
         endpoints += f"endpoint = ipc://{tmp_path}/ctl\n"
     (tmp_path / "bad.ini").write_text("[circus]\n" + endpoints + ini.replace("[circus]\n", ""))
     run = circusd(tmp_path, *(["--daemon"] if daemonize else []), "bad.ini")
+    eventually(lambda: not any(map(is_alive, descendants())))  # its second process may need a moment to end
     assert run.returncode == 1, run
     said = run.stdout + run.stderr
     assert word in said

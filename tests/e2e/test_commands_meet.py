@@ -117,6 +117,17 @@ def test_the_newer_wish_replaces_the_older_which_is_told_so(
         assert daemon.status("web") == ends
 
 
+def test_a_name_is_free_again_at_once_after_rm(tmp_path: Path) -> None:
+    with Daemon(tmp_path, slow_to_stop("web", 0.7)) as daemon:
+        old = pid_in(tmp_path / "ready-web")
+        daemon.tree()
+        daemon.call("rm", name="web")
+        assert daemon.call("add", name="Web", cmd="sleep 98765", start=True, waiting=True)["status"] == "ok"
+        assert old not in daemon.pids("web")
+        eventually(lambda: len(daemon.tree()) == 1)
+        assert len(daemon.pids("web")) == 1
+
+
 def test_stop_of_all_overtakes_starts_with_long_warmup(tmp_path: Path) -> None:
     ini = "".join(f"[watcher:w{n}]\ncmd = sleep 98765\nnumprocesses = 5\nwarmup_delay = 10\n" for n in range(3))
     with Daemon(tmp_path, ini) as daemon:

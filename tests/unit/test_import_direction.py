@@ -25,7 +25,8 @@ _FLOORS = [
     ["system", "process", "sockets", "pidfile", "sighandler", "stream"],
     [
         *("ini", "config", "configload", "configcheck", "hooks", "watcher", "arbiter", "controller", "commands"),
-        *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic", "lookups", "manual", "fleet", "endpoints", "watcheroptions"),
+        *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic", "lookups", "manual"),
+        *("fleet", "endpoints", "watcheroptions"),
     ],
     ["client", "client_light", "consumer", "circusd", "circusctl", "ctl", "stats", "top", "plugins", "web"],
 ]
