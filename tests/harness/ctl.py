@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from harness.installation import Installation
+from harness.processes import SERVERS
 from harness.waiting import PATIENCE
 
 
@@ -27,6 +28,7 @@ class WarmProgram:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        SERVERS.add(self._server.pid)
 
     def run(
         self, *argv: str, cwd: Path, stdin: str = "", variables: dict[str, str] | None = None

@@ -28,10 +28,14 @@ def adopt_orphans() -> bool:
     return ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
+#: Pids of servers of the harness itself, which live as long as the tests do.
+SERVERS: set[int] = set()
+
+
 def descendants(pid: int | None = None) -> set[psutil.Process]:
-    """Children, grandchildren and so on of a process (default: this one), zombies too."""
+    """Children, grandchildren and so on of a process (default: this one), zombies too, the harness's own left out."""
     try:
-        return set(psutil.Process(pid).children(recursive=True))
+        return {each for each in psutil.Process(pid).children(recursive=True) if each.pid not in SERVERS}
     except psutil.NoSuchProcess:
         return set()
 
