@@ -353,6 +353,8 @@ class TestGetInfo:
         pid = started("sh", "-c", "sleep 60 & wait")
         process = psutil.Process(pid)
         started.others.update(eventually(lambda: children_of(pid)))
+        # The child is the shell's copy until it has executed its program.
+        eventually(lambda: [kid.name() for kid in process.children()] == ["sleep"])
         info = get_info(process, with_childs=True)
         assert set(info) == KEYS
         assert info["cmdline"] == "sh"
