@@ -34,6 +34,8 @@ class SocketAlarm:
         self._held: set[str] = set()
         #: When each was last started by a connection, and how often in a row it ended at once.
         self._woken: dict[str, tuple[float, int]] = {}
+        #: Those that are armed again in a moment.
+        self._soon: dict[Watcher, Any] = {}
         #: Since when those that run are up.
         self._up: dict[str, float] = {}
 
@@ -53,6 +55,9 @@ class SocketAlarm:
 
     def disarm(self, watcher: Watcher) -> None:
         """``watcher`` runs, or is gone: its sockets are its own business."""
+        timer = self._soon.pop(watcher, None)
+        if timer is not None:
+            timer.cancel()  # or one that was replaced meanwhile would be started beside its successor
         for fd in [fd for fd, watchers in self._waiting.items() if watcher in watchers]:
             self._waiting[fd].discard(watcher)
             if not self._waiting[fd]:
@@ -79,11 +84,12 @@ class SocketAlarm:
             self._woken[watcher.name] = (at, failures + 1 if young else 0)
             # A worker that ends without accepting leaves the socket readable: without a pause this would spin.
             wait = watcher.backoff.delay(failures + 1, lambda: 0.0) if young else 0.0
-            self._loop.call_later(wait, self._arm_if_idle, watcher)
+            self._soon[watcher] = self._loop.call_later(wait, self._arm_if_idle, watcher)
         elif stage in (Stage.ASKING, Stage.STARTING):
             self.disarm(watcher)
 
     def _arm_if_idle(self, watcher: Watcher) -> None:
+        self._soon.pop(watcher, None)
         if not self._closed and watcher.is_stopped():
             self.arm(watcher)
 
