@@ -267,6 +267,7 @@ class Fleet:
 
     def _drop(self, watcher: Watcher) -> None:
         self.alarm.disarm(watcher)
+        self.unqueue([watcher])
         self.watchers.remove(watcher)
         if self._watchers_names.get(watcher.name.lower()) is watcher:
             del self._watchers_names[watcher.name.lower()]

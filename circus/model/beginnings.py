@@ -15,6 +15,9 @@ from circus.model.slots import (
 )
 from circus.model.steps import Phase, Stage, Wish
 
+#: Failed starts after which a reload is called off where ``max_retry`` sets no limit.
+TRIES_OF_A_TRIAL = 5
+
 
 class Beginnings(Endings):
     """A machine that can start workers, too."""
@@ -115,12 +118,16 @@ class Beginnings(Endings):
             self._shortages += 1
         else:
             self._failures += 1
-        if fact.passing or not gives_up(self._failures, self.rules.max_retry):
+        on_trial = self.op is not None and (self.op.surge or self.op.queue is not None)
+        tries = self.rules.max_retry
+        if on_trial and tries == -1:
+            tries = TRIES_OF_A_TRIAL  # what runs goes on: whoever waits for a reload need not do so for ever
+        if fact.passing or not gives_up(self._failures, tries):
             wait = self.rules.backoff.delay(max(self._failures, self._shortages), self.rand)
             self._next_spawn_at = max(self._next_spawn_at, self.now + wait)
             return
         error = SpawnError(f"error in {self.rules.name!r}: {fact.text}", self.rules.name)
-        if self.op is not None and (self.op.surge or self.op.queue is not None):
+        if on_trial:
             self._call_off(str(error))
         elif self.stage is Stage.UP and any(s.phase is Phase.RUNNING for s in self.slots.values()):
             self._go_on_short(error)

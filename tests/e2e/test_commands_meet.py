@@ -128,6 +128,19 @@ def test_a_name_is_free_again_at_once_after_rm(tmp_path: Path) -> None:
         assert len(daemon.pids("web")) == 1
 
 
+def test_what_was_stopped_or_removed_before_its_turn_is_not_started(tmp_path: Path) -> None:
+    ini = "[circus]\nwarmup_delay = 0.4\n" + "".join(f"[watcher:w{n}]\ncmd = sleep 98765\n" for n in range(5))
+    with Daemon(tmp_path, ini) as daemon:
+        daemon.wait_status("w0", "active")
+        assert daemon.call("stop", name="w2", waiting=True)["status"] == "ok"
+        assert daemon.call("rm", name="w3", waiting=True)["status"] == "ok"
+        daemon.wait_status("w4", "active")
+        assert daemon.call("status")["statuses"] == {
+            "w0": "active", "w1": "active", "w2": "stopped", "w4": "active", "probe": "stopped",
+        }  # fmt: skip
+        assert len(daemon.tree()) == 3
+
+
 def test_stop_of_all_overtakes_starts_with_long_warmup(tmp_path: Path) -> None:
     ini = "".join(f"[watcher:w{n}]\ncmd = sleep 98765\nnumprocesses = 5\nwarmup_delay = 10\n" for n in range(3))
     with Daemon(tmp_path, ini) as daemon:

@@ -114,6 +114,32 @@ def test_a_worker_of_another_user_has_only_the_groups_of_that_user(public_path: 
         assert set(map(int, groups.split())) <= set(os.getgrouplist("nobody", nobody.pw_gid))
 
 
+DROP_CAPABILITIES = """
+import ctypes, os, sys
+if "circus.circusd" in sys.orig_argv and "LESS" not in os.environ:
+    for capability in {numbers}:
+        if ctypes.CDLL(None).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+            raise SystemExit("may not drop capabilities")
+    os.environ["LESS"] = "1"
+    os.execv(sys.executable, sys.orig_argv)  # from here on the set is smaller
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone has something to lose")
+@pytest.mark.parametrize("numbers", [(6,), (7,), (6, 7)], ids=["no CAP_SETGID", "no CAP_SETUID", "neither"])
+def test_a_worker_that_cannot_become_another_user_does_not_run_at_all(tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    """Row 40: a worker may have kept root's groups when initgroups failed; now it fails closed."""
+    (tmp_path / "sitecustomize.py").write_text(DROP_CAPABILITIES.format(numbers=numbers))
+    ini = "[watcher:web]\ncmd = sh -c 'echo here > {dir}/out'\nuid = nobody\nautostart = False\nmax_retry = 1\n"
+    variables = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    with Daemon(tmp_path, ini, variables=variables) as daemon:
+        reply = daemon.call("start", name="web", waiting=True)
+        assert reply["status"] == "error", reply
+        assert "not permitted" in reply["cause"]
+        assert daemon.status("web") == "stopped"
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may refuse to become root")
 def test_uid_zero_is_honoured(tmp_path: Path) -> None:
     """Row 40: ``uid = 0`` was taken for "not set"."""
@@ -122,6 +148,15 @@ def test_uid_zero_is_honoured(tmp_path: Path) -> None:
         up(daemon, "web")
         eventually((tmp_path / "out").exists)
         assert '"uid": 0' in (tmp_path / "out").read_text()
+
+
+def test_the_executable_may_differ_from_the_name(tmp_path: Path) -> None:
+    """Row 28: the option was ignored."""
+    with Daemon(tmp_path, "[watcher:web]\ncmd = my-name 98765\nexecutable = sleep\n") as daemon:
+        up(daemon, "web")
+        pid = daemon.pids("web")[0]
+        assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"my-name\x0098765\x00"
+        assert b"sleep" in Path(f"/proc/{pid}/comm").read_bytes()
 
 
 def test_limits_may_have_a_soft_and_a_hard_value(tmp_path: Path) -> None:

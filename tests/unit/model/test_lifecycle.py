@@ -656,6 +656,15 @@ def test_reload_with_a_program_that_is_gone_keeps_the_old_workers() -> None:
     assert play.machine.status == "active"
 
 
+def test_a_reload_is_called_off_at_last_even_where_a_start_is_tried_for_ever() -> None:
+    play = started(numprocesses=2, max_retry=-1)
+    play.broken = "gone"
+    play.want(Wish.RELOAD)
+    play.advance(60)
+    assert isinstance(play.settled["reload"], SpawnError)
+    assert sorted(play.living.values()) == [1001, 1002]
+
+
 def test_sequential_reload_goes_one_by_one() -> None:
     play = started(numprocesses=2)
     play.want(Wish.RELOAD, sequential=True)
