@@ -70,6 +70,16 @@ class Bus:
                 self._take_subscriptions()  # one may have arrived that the loop has not come to
         return bool(self._topics)
 
+    def heard_under(self, prefix: bytes) -> bool:
+        """Whether a remote subscriber asked for topics that begin with ``prefix``, or with more than that.
+
+        One who asked for everything does not count: what has a prefix of its own is for those who know it. Always
+        False on a plain PUB socket, which does not tell.
+        """
+        if self._fd is not None and not self._topics and threading.get_ident() == self._thread:
+            self._take_subscriptions()
+        return any(topic.startswith(prefix) for topic in self._topics)
+
     def _take_subscriptions(self) -> None:
         """Read who began or ceased to listen. The descriptor tells of changes only, so all is read each time."""
         socket = self.socket
