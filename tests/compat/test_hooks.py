@@ -63,7 +63,7 @@ def test_all_hooks_of_a_life(duo):
     duo.events("web.start")
     duo.observe("calls of start", calls)
     duo.call("signal", name="web", signum="CHLD")
-    duo.events(label="of a signal")
+    duo.events("web.hook_success", "web.hook_success", label="of a signal")
     duo.observe("calls of signal", calls)
     duo.call("stop", name="web", waiting=True)
     duo.events("web.stop")
