@@ -190,14 +190,18 @@ class Duo:
         replies = self.on_both(lambda side: side.names.value(side.daemon.caller.raw(*frames, deadline=deadline)))
         self.compare(f"raw {label}", replies)
 
-    def events(self, *awaited: str, label: str = "", apart: bool = False) -> None:
+    def events(self, *awaited: str, ours: Sequence[str] = (), label: str = "", apart: bool = False) -> None:
         """Compare all events since the last time, once those in ``awaited`` (``watcher.event``) have come.
 
+        :param ours: events that the subject alone sends, awaited as well.
         :param label: of the step; by default it is named after the step before.
         :param apart: the order among different watchers does not count.
         """
         label = label or f"of {self._steps[-1]}"
-        self.compare(f"events {label}", self.on_both(lambda side: side.take_events(awaited, apart)))
+        self.compare(f"events {label}", self.on_both(lambda side: side.take_events(self._awaited(side, awaited, ours), apart)))
+
+    def _awaited(self, side: Side, both: Sequence[str], ours: Sequence[str]) -> Sequence[str]:
+        return [*both, *ours] if side is self.sides["subject"] and not self.same else both
 
     def observe(self, label: str, look: Callable[[Side], Any]) -> None:
         """Compare whatever ``look`` returns."""
