@@ -53,7 +53,7 @@ class _Inspection:
             self._watcher(each)
         for each in config["plugins"]:
             self._here = each
-            self._importable("use", each.get("use"))
+            self._plugin(each)
         for each in config["sockets"]:
             self._here = each
             self._socket(each)
@@ -148,6 +148,25 @@ class _Inspection:
         if "filename" in conf and not _open_ended(conf["filename"]):
             self._parent_exists(f"{stream}.filename", conf["filename"])
 
+    def _plugin(self, config: Located) -> None:
+        found = self._importable("use", config.get("use"))
+        own: set[str] = set()
+        # A class says by a table what it reads; those of users need not have one (circus.plugins.options).
+        table = getattr(found, "option_table", None)
+        if table is not None:
+            own.update(table.names)
+            for each in table.findings(config, complete="option_table" in vars(found)):
+                self._note(each.severity, each.option, each.text, each.code, each.hint)
+            for watcher in self._config["watchers"]:
+                self._here = watcher
+                for each in table.watcher_findings(watcher):
+                    self._note(each.severity, each.option, each.text, each.code, each.hint)
+            self._here = config
+        for key, text in config.items():
+            option = WATCHER.find(key)
+            if option is not None and key not in own and not option.family and isinstance(text, str) and key != "name":
+                self._try(key, option.kind.parse, text)
+
     def _socket(self, config: Located) -> None:
         import socket  # its constants are all that is needed
 
@@ -177,18 +196,23 @@ class _Inspection:
         except ValueError as error:
             self._error(option, str(error), "bad-value")
 
-    def _importable(self, option: str, name: Any) -> None:
+    def _importable(self, option: str, name: Any) -> Any:
+        """What ``name`` leads to; None after noting the error when it leads to nothing that can be called."""
         try:
             found = resolve_name(name)
         except ImportError as error:
             text = str(error).split("\n", 1)[0].removesuffix(" Possible reasons are:")
-            self._error(option, text, "no-import")
+            cause = getattr(error, "exception", error)
+            self._note("error", option, text, "no-import", f"{type(cause).__name__}: {cause}")
         except (Exception, SystemExit) as error:  # foreign code: importing it may raise anything
             self._error(option, f"importing {name!r} raised {type(error).__name__}: {error}", "no-import")
         else:
             if not callable(found):
                 text = f"{name!r} is a {type(found).__name__}, not something to call"
                 self._error(option, text, "not-callable")
+                return None
+            return found
+        return None
 
     def _parent_exists(self, option: str, path: str) -> None:
         parent = os.path.dirname(os.path.abspath(path))
@@ -203,10 +227,10 @@ class _Inspection:
     def _warn(self, option: str, text: str, code: str) -> None:
         self._note("warning", option, text, code)
 
-    def _note(self, severity: str, option: str, text: str, code: str) -> None:
+    def _note(self, severity: str, option: str, text: str, code: str, hint: str = "") -> None:
         file, line = self._here.where(option) or ("", 0)
         section = self._here.get("__name__", "circus")
-        self.problems.append(Problem(severity, file, line, section, option, text, "", code))
+        self.problems.append(Problem(severity, file, line, section, option, text, hint, code))
 
 
 def _open_ended(text: str) -> bool:

@@ -11,7 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from circus.base.logs import logger
+from circus.exc import ConfigError
 from circus.model.options import WATCHER
+from circus.model.plugincmd import EX_CONFIG
 from circus.sockets import CircusSocket
 from circus.watcher import Watcher
 
@@ -42,6 +45,11 @@ def stats_watcher(arbiter: Any) -> Watcher:
     )
     if arbiter.ssh_server is not None:
         cmd += f" --ssh {shlex.quote(arbiter.ssh_server)}"
+    interval, metrics = getattr(arbiter, "stats_interval", 1.0), getattr(arbiter, "metrics_endpoint", None)
+    if interval != 1.0:
+        cmd += f" --interval {interval:g}"
+    if metrics:
+        cmd += f" --metrics {shlex.quote(str(metrics))}"
     return Watcher(
         "circusd-stats", cmd + _log_options(arbiter), use_sockets=True, singleton=True, copy_env=True, copy_path=True,
         stdout_stream=arbiter.stdout_stream, stderr_stream=arbiter.stderr_stream,
@@ -63,6 +71,17 @@ def httpd_parts(arbiter: Any) -> tuple[Watcher, CircusSocket]:
     return watcher, sock
 
 
+def _tell_findings(name: str, found: Any, config: Mapping[str, Any]) -> None:
+    """Say in the daemon's log what is wrong with a plugin's section: its own output is usually thrown away."""
+    table = getattr(found, "option_table", None)  # plugins of users need not have one
+    if table is None:
+        return
+    for finding in table.findings(config, complete="option_table" in vars(found)):
+        say = logger.error if finding.severity == "error" else logger.warning
+        hint = f"; {finding.hint}" if finding.hint else ""
+        say("%s: %s%s%s", name, f"{finding.option}: " if finding.option else "", finding.text, hint)
+
+
 def plugin_options(arbiter: Any, config: Mapping[str, Any], command: Callable[..., str]) -> dict[str, Any]:
     """The Watcher keywords for one plugin.
 
@@ -72,15 +91,18 @@ def plugin_options(arbiter: Any, config: Mapping[str, Any], command: Callable[..
     """
     from circus.base.imports import resolve_name
 
-    resolve_name(config["use"])
+    found = resolve_name(config["use"])
+    name = config.get("name") or config["use"]
+    _tell_findings(name, found, config)
+    own = getattr(found, "option_table", ())
     cmd = command(
         config, arbiter.endpoint, arbiter.pubsub_endpoint, arbiter.check_delay, arbiter.ssh_server, arbiter.debug,
         loglevel=arbiter.loglevel, logoutput=arbiter.logoutput,
     )
     options: dict[str, Any] = {
-        "name": config.get("name") or config["use"], "cmd": cmd, "priority": 1, "singleton": True,
+        "name": name, "cmd": cmd, "priority": 1, "singleton": True,
         "stdout_stream": arbiter.stdout_stream, "stderr_stream": arbiter.stderr_stream,
-        "copy_env": True, "copy_path": True,
+        "copy_env": True, "copy_path": True, "stop_exit_codes": [EX_CONFIG],
         "close_child_stdout": not arbiter.debug, "close_child_stderr": not arbiter.debug,
     }
     active = str(config.get("active", "true")).strip().lower()
@@ -90,8 +112,12 @@ def plugin_options(arbiter: Any, config: Mapping[str, Any], command: Callable[..
         option = WATCHER.find(key)
         if key in ("use", "name", "__name__"):
             continue
-        if option is None or key in _PLUGIN_OWN or option.family:
-            options.setdefault(key, value) if key not in ("max_retry",) else None
-        else:
+        if option is None or key in _PLUGIN_OWN or option.family or key in own:
+            if option is None or option.family:
+                options.setdefault(key, value)
+            continue
+        try:
             options[key] = option.kind.parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ConfigError(f"{name}: {key} = {value}: {error} (expected: {option.kind.word})") from error
     return options

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 SEPARATOR = ":::"
 #: Keys of a plugin section that are not meant for the plugin: its class, and an artefact of old ini readers.
 NOT_FOR_THE_PLUGIN = frozenset({"use", "__name__"})
+#: What the runner exits with when the configuration of its plugin cannot work, however often it is tried; sysexits.h.
+EX_CONFIG = 78
 #: What the interpreter is told to run; spec plugins-hooks-streams.md 1.5.
 ENTRY = "from circus import plugins;plugins.main()"
 

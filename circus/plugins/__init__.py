@@ -13,7 +13,6 @@ from circus.model.plugincmd import decode_config as _str2cfg
 from circus.model.plugincmd import encode_config as _cfg2str
 from circus.model.plugincmd import plugin_command
 from circus.plugins.base import CircusPlugin
-from circus.plugins.runner import main
 
 __all__ = ["CircusPlugin", "_cfg2str", "_str2cfg", "get_plugin_cmd", "main"]
 
@@ -40,3 +39,11 @@ def get_plugin_cmd(
     """
     resolve_name(str(config["use"]))
     return plugin_command(config, endpoint, pubsub, check_delay, ssh_server, debug, loglevel, logoutput)
+
+
+def main() -> None:
+    """Run the program ``circus-plugin``: see :func:`circus.plugins.runner.main`."""
+    # circusd imports this package to see that a plugin's class exists; it runs none.
+    from circus.plugins.runner import main as run_program
+
+    run_program()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -19,7 +20,9 @@ from circus.base.convert import to_bool
 from circus.base.endpoints import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
 from circus.base.imports import resolve_name
 from circus.base.logs import configure_logger, logger
-from circus.model.plugincmd import decode_config
+from circus.exc import CallError, ConfigError, OptionError
+from circus.model.plugincmd import EX_CONFIG, decode_config
+from circus.plugins.options import PluginTable
 
 if TYPE_CHECKING:
     from circus.plugins.base import CircusPlugin
@@ -30,7 +33,9 @@ STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP")
 
 
 def main() -> None:
-    """Run the program; ends in SystemExit: 0 after a wanted end, 1 after a failure, 2 for bad arguments."""
+    """Run the program; ends in SystemExit: 0 after a wanted end, 1 after a failure, 2 for bad arguments,
+    :data:`EX_CONFIG` for a configuration that cannot work.
+    """
     parser = build_parser()
     args = parser.parse_args()
     if args.version:
@@ -68,17 +73,86 @@ def run(args: argparse.Namespace) -> int:
     logger.info("Pub/sub: %r", args.pubsub)
     config = decode_config(args.config)
     try:
-        factory = resolve_name(args.plugin)
-    except ImportError as error:
-        cause = getattr(error, "exception", None) or error.__cause__ or error
-        logger.error("import_string() failed for %r: %s: %s", args.plugin, type(cause).__name__, cause)
-        logger.debug("the whole story", exc_info=True)
-        return 1
-    try:
-        if not to_bool(config.get("active", True)):
+        if not is_active(config):
             logger.info("The plugin %s is not active (active = %s): nothing to do.", args.plugin, config["active"])
             return 0
+        factory = load(args.plugin)
+        tell_oddities(factory, config)
+        plugin = make(factory, args, config)
+    except (ConfigError, OptionError) as error:
+        logger.error("%s", error)
+        logger.debug("the whole story", exc_info=True)
+        return EX_CONFIG
+    except OSError as error:  # a constructor's: the plugin may do better another time
+        logger.exception("The plugin %s failed: %s", args.plugin, error)
+        return 1
+    return live(plugin, args.plugin)
+
+
+def is_active(config: Mapping[str, str]) -> bool:
+    """What ``active`` of the section says.
+
+    :raises OptionError: neither yes nor no.
+    """
+    try:
+        return to_bool(config.get("active", True))
+    except ValueError as error:
+        text = f"{_section(config)}active: {error} (expected: boolean; default true)"
+        raise OptionError(text, "active", config["active"]) from error
+
+
+def load(name: str) -> Callable[..., CircusPlugin]:
+    """The class of that name.
+
+    :raises ConfigError: it cannot be imported, or is not a class.
+    """
+    try:
+        found = resolve_name(name)
+    except ImportError as error:
+        cause = getattr(error, "exception", None) or error.__cause__ or error
+        raise ConfigError(f"import_string() failed for {name!r}: {type(cause).__name__}: {cause}") from error
+    except Exception as error:
+        raise ConfigError(f"importing {name!r} raised {_describe(error)}") from error
+    if not callable(found):
+        text = f"{name!r} is a {type(found).__name__}, not a plugin class (expected: package.module.Class)"
+        raise ConfigError(text)
+    return found  # type: ignore[no-any-return]
+
+
+def tell_oddities(factory: Callable[..., object], config: Mapping[str, str]) -> None:
+    """Warn about what the table of the class finds odd; errors are told by the constructor."""
+    table: Any = getattr(factory, "option_table", None)
+    if isinstance(table, PluginTable):
+        for each in table.findings(config, complete="option_table" in vars(factory)):
+            if each.severity == "warning":
+                hint = f" ({each.hint})" if each.hint else ""
+                logger.warning("%s%s: %s%s", _section(config), each.option, each.text, hint)
+
+
+def make(factory: Callable[..., CircusPlugin], args: argparse.Namespace, config: Mapping[str, str]) -> CircusPlugin:
+    """Construct the plugin.
+
+    :raises OptionError: it refuses an option.
+    :raises ConfigError: its constructor fails in another way, which will be the same the next time.
+    :raises OSError: its constructor fails because of something outside.
+    """
+    try:
         plugin = construct(factory, args.endpoint, args.pubsub, args.check_delay, args.ssh, config)
+    except (ConfigError, OptionError, OSError):
+        raise
+    except Exception as error:
+        raise ConfigError(f"{_section(config)}{args.plugin} cannot be made: {_describe(error)}") from error
+    missing = [method for method in ("start", "stop") if not callable(getattr(plugin, method, None))]
+    if missing:
+        raise ConfigError(f"{args.plugin!r} is not a plugin class: it has no method {missing[0]}()")
+    return plugin
+
+
+def live(plugin: CircusPlugin, name: str) -> int:
+    """Run a plugin until it ends; the exit code."""
+    import zmq  # later than the complaints about a bad configuration
+
+    try:
         try:
             stop_on_signals(plugin)
             logger.info("Starting")
@@ -86,11 +160,30 @@ def run(args: argparse.Namespace) -> int:
         finally:
             logger.info("Stopping")
             plugin.stop()
+    except (CallError, zmq.ZMQError) as error:  # the endpoints; no fault of the plugin's
+        logger.error("The plugin %s failed: %s", name, error)
+        logger.debug("the whole story", exc_info=True)
+        return 1
     except Exception:
         # The border to other people's code; circusd's log is where the author of the plugin looks.
-        logger.exception("The plugin %s failed", args.plugin)
+        logger.exception("The plugin %s failed", name)
         return 1
     return 0
+
+
+def _section(config: Mapping[str, str]) -> str:
+    """The beginning of a message about a section; nothing when it has no name."""
+    return f"[{config['name']}] " if config.get("name") else ""
+
+
+def _describe(error: Exception) -> str:
+    """Type, text and place of an error in somebody else's code, on one line."""
+    text = " ".join(str(error).split())
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})" if trace else ""
+    return f"{type(error).__name__}: {text}{place}"
 
 
 def construct(

@@ -99,6 +99,119 @@ def test_stop_ends_the_loop_even_if_handle_stop_fails(make):
     assert plugin.story == ["failed"]
 
 
+class Unconnected(Plain):
+    def initialize(self):
+        """There is no daemon."""
+
+
+def test_handle_stop_runs_when_the_loop_ends_by_itself(make):
+    class Ends(Unconnected):
+        def handle_init(self):
+            self.story.append("init")
+            self.loop.add_callback(self.loop.stop)
+
+    plugin = make(Ends)
+    plugin.start()
+    assert plugin.story == ["init", "stop"]
+
+
+def test_handle_stop_runs_when_the_connection_cannot_be_made(make):
+    class Unreachable(Plain):
+        def initialize(self):
+            raise CallError("no tunnel")
+
+    plugin = make(Unreachable)
+    with pytest.raises(CallError):
+        plugin.start()
+    assert plugin.story == ["init", "stop"]
+
+
+def test_a_plugin_that_stops_itself_in_handle_init_is_not_run(make):
+    class Done(Plain):
+        def handle_init(self):
+            self.story.append("init")
+            self.stop()
+
+    plugin = make(Done)
+    plugin.start()
+    assert plugin.story == ["init", "stop"]
+    assert not plugin.running
+
+
+def test_what_was_not_begun_is_not_ended(make):
+    class Failing(Plain):
+        def handle_init(self):
+            raise RuntimeError("no")
+
+    plugin = make(Failing)
+    with pytest.raises(RuntimeError):
+        plugin.start()
+    assert plugin.story == []
+
+
+class Async(Unconnected):
+    """All of it asynchronous."""
+
+    async def handle_init(self):
+        self.story.append("init")
+        await asyncio.sleep(0.001)
+        self.loop.add_callback(self.stop)
+        self.background = asyncio.ensure_future(self.work())
+        self.story.append("initialized")
+
+    async def work(self):
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            self.story.append("ended")
+
+    async def handle_stop(self):
+        self.story.append("stop")
+        await asyncio.sleep(0.001)
+        self.stop()  # again: nothing happens
+        self.story.append("stopped")
+
+
+def test_methods_may_be_asynchronous_and_nothing_is_left_under_way(make):
+    plugin = make(Async)
+    plugin.start()
+    assert plugin.story == ["init", "initialized", "stop", "stopped", "ended"]
+    assert plugin.background.cancelled()
+
+
+def test_a_stop_breaks_off_an_asynchronous_handle_init(make):
+    class Waiting(Async):
+        async def handle_init(self):
+            self.story.append("init")
+            self.loop.add_callback(self.stop)
+            await asyncio.sleep(1000)
+
+    plugin = make(Waiting)
+    plugin.start()
+    assert plugin.story == ["init", "stop", "stopped"]
+
+
+def test_an_asynchronous_handle_stop_has_a_time_limit(make, caplog):
+    class Endless(Async):
+        stop_timeout = 0.02
+
+        async def handle_stop(self):
+            await asyncio.sleep(1000)
+
+    make(Endless).start()
+    assert caplog.messages == ["handle_stop of the plugin 'plain' was broken off after 0.02 s"]
+
+
+def test_an_asynchronous_handle_stop_that_fails_is_told(make, caplog):
+    class Failing(Async):
+        async def handle_stop(self):
+            raise RuntimeError("no luck")
+
+    make(Failing).start()
+    assert "handle_stop of the plugin 'plain' failed" in caplog.text
+    assert "no luck" in caplog.text
+
+
 @pytest.mark.parametrize(("word", "active"), [("no", False), ("TRUE", True), (False, False)])
 def test_active_is_read_as_a_boolean(make, word, active):
     assert make(active=word).active is active
@@ -205,9 +318,14 @@ def test_old_names_of_the_config_functions():
     assert plugins._str2cfg(plugins._cfg2str({"a": 1, "b": "x y"})) == {"a": "1", "b": "x y"}
 
 
-def test_importing_the_package_costs_neither_zmq_nor_tornado():
-    code = "import sys, circus.plugins; sys.exit(bool({'zmq', 'tornado', 'asyncio'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_importing_the_bundled_plugins_costs_circusd_little():
+    code = (
+        "import sys; from circus.base.imports import resolve_name; from circus.plugins.tables import BUNDLED\n"
+        "for name in BUNDLED: 'Http' in name or 'Redis' in name or resolve_name(name)\n"
+        "print(*{'zmq', 'tornado', 'asyncio', 'psutil', 'argparse', 'inspect', 'random', 'shutil'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "\n"), done.stderr
 
 
 # -- the runner, as far as it goes without a daemon ----------------------------------------------------------
@@ -232,20 +350,86 @@ def run_it(*arguments):
     return run(build_parser().parse_args([*arguments]))
 
 
-def test_a_class_that_cannot_be_imported_is_one_line_and_1(caplog):
-    assert run_it("no.such.Plugin") == 1
-    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(errors) == 1
-    assert errors[0].startswith("import_string() failed for 'no.such.Plugin': ModuleNotFoundError: ")
-    assert "\n" not in errors[0]
+def errors(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
+class NoPlugin:
+    def __init__(self, *args, **config):
+        pass
+
+
+class FailingConstructor(CircusPlugin):
+    def __init__(self, *args, **config):
+        int(config["number"])
+
+
+class NothingThere(CircusPlugin):
+    def __init__(self, *args, **config):
+        raise FileNotFoundError("no such licence server")
+
+
+HERE = __name__
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "text"),
+    [
+        ("no.such.Plugin", "", "import_string() failed for 'no.such.Plugin': ModuleNotFoundError: "),
+        ("circus.plugins.Nope", "", "import_string() failed for 'circus.plugins.Nope': ModuleNotFoundError: "),
+        ("circus.plugins", "", "'circus.plugins' is a module, not a plugin class (expected: package.module.Class)"),
+        (f"{HERE}.FACTS", "", f"'{HERE}.FACTS' is a tuple, not a plugin class"),
+        (f"{HERE}.NoPlugin", "", f"'{HERE}.NoPlugin' is not a plugin class: it has no method start()"),
+        (f"{HERE}.Plain", "active:maybe:::name:plugin:p",
+         "[plugin:p] active: 'maybe' is not a boolean (expected: boolean; default true)"),
+        (f"{HERE}.FailingConstructor", "number:x:::name:plugin:p",
+         f"[plugin:p] {HERE}.FailingConstructor cannot be made: ValueError: invalid literal for int() with base 10: "
+         "'x' (test_plugins.py:"),
+        ("circus.plugins.flapping.Flapping", "attempts:x:::window:y:::name:plugin:p",
+         "[plugin:p] attempts: invalid literal for int() with base 10: 'x' (expected: integer; default 2); "
+         "window: could not convert string to float: 'y' (expected: number, in seconds; default 1.0)"),
+        ("circus.plugins.resource_watcher.ResourceWatcher", "name:plugin:r",
+         "[plugin:r] circus.plugins.resource_watcher.ResourceWatcher cannot be made: NotImplementedError: "
+         "watcher is mandatory for now."),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_one_line_and_78(caplog, name, config, text):
+    assert run_it("--config", config, name) == 78
+    (error,) = errors(caplog)
+    assert error.startswith(text)
+    assert "\n" not in error
+
+
+def test_a_module_that_cannot_be_imported_is_one_line_and_78(caplog, tmp_path, monkeypatch):
+    (tmp_path / "broken_plugin.py").write_text("def f(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run_it("broken_plugin.Plugin") == 78
+    (error,) = errors(caplog)
+    assert error.startswith("importing 'broken_plugin.Plugin' raised SyntaxError: ")
+
+
+def test_a_constructor_that_lacks_something_outside_may_be_tried_again(caplog):
+    assert run_it(f"{HERE}.NothingThere") == 1
+    assert "no such licence server" in errors(caplog)[0]
+
+
+def test_an_endpoint_that_is_none_is_one_line_and_1(caplog):
+    assert run_it("--endpoint", "tpc://h:1", f"{HERE}.Plain") == 1
+    (error,) = errors(caplog)
+    assert error.startswith(f"The plugin {HERE}.Plain failed: ")
+    asyncio.set_event_loop(None)
+
+
+def test_unknown_options_of_bundled_plugins_are_warned_about_with_a_suggestion(caplog):
+    config = "attempts:0:::windo:3:::uid:nobody:::stdout_stream.class:StdoutStream:::colour:red:::name:plugin:p"
+    assert run_it("--config", config, "circus.plugins.flapping.Flapping") == 78
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "[plugin:p] windo: unknown option, not used by the plugin (did you mean 'window'?)",
+        "[plugin:p] colour: unknown option, not used by the plugin",
+    ]
 
 
 def test_an_inactive_plugin_is_one_line_and_0(caplog):
     caplog.set_level("INFO")
     assert run_it("--config", "active:no", "circus.plugins.CircusPlugin") == 0
     assert "The plugin circus.plugins.CircusPlugin is not active" in caplog.messages[-1]
-
-
-def test_a_plugin_that_cannot_be_constructed_is_told_with_its_traceback_and_1(caplog):
-    assert run_it("--config", "active:maybe", "circus.plugins.CircusPlugin") == 1
-    assert "'maybe' is not a boolean" in caplog.text
