@@ -30,6 +30,7 @@ setup(
         "prompt_toolkit>=3.0.36",
     ],
     extras_require={
+        "redis": ["redis>=5.0"],
         "yaml": ["PyYAML>=6.0"],
         "setproctitle": ["setproctitle>=1.3"],
     },

@@ -81,6 +81,8 @@ class _Dealer:
     :param timeout: seconds for a whole call; negative waits for ever.
     :param ssh_server: ``user@host[:port]`` to go through.
     :param ssh_keyfile: private key for ssh.
+    :param caller: what the program says of itself, such as ``deploy.py alice@build3``: the daemon puts it into the
+        cause of what follows from its requests. By default it says nothing.
     :raises TransportError: no ssh tunnel. (A daemon that does not answer shows only in a call.)
     """
 
@@ -91,7 +93,10 @@ class _Dealer:
         timeout: float = 5.0,
         ssh_server: str | None = None,
         ssh_keyfile: str | None = None,
+        caller: str | None = None,
     ) -> None:
+        #: What goes with each request as its ``caller``; None for nothing.
+        self.caller = caller
         self._init_context(context)
         self.endpoint = endpoint
         self._timeout = timeout
@@ -101,7 +106,11 @@ class _Dealer:
         self.socket = plain_context(self.context).socket(zmq.DEALER)
         self.socket.setsockopt(zmq.IDENTITY, self._id)
         self.socket.setsockopt(zmq.LINGER, 0)
-        self._tunnel = get_connection(self.socket, endpoint, ssh_server, ssh_keyfile)
+        try:
+            self._tunnel = get_connection(self.socket, endpoint, ssh_server, ssh_keyfile)
+        except BaseException:
+            self.socket.close()
+            raise
 
     def _init_context(self, context: zmq.Context[Any] | None) -> None:
         self.context: zmq.Context[Any] = context or zmq.Context.instance()
@@ -110,14 +119,38 @@ class _Dealer:
         """:meth:`call` with :func:`make_message`."""
         return self.call(make_message(command, **props))
 
+    def _encode(self, cmd: Any) -> tuple[str, bytes]:
+        """:func:`encode_request`, signed."""
+        if self.caller is not None and isinstance(cmd, dict):
+            cmd.setdefault("caller", self.caller)
+        return encode_request(cmd)
+
     def call(self, cmd: dict[str, Any]) -> Any:
         raise NotImplementedError
 
     def stop(self) -> None:
         """Close the connection. May be called more than once."""
+        if self._tunnel is not None and not self.socket.closed and self.socket.getsockopt(zmq.LINGER):
+            self._await_casts()
         self.socket.close()
         if self._tunnel is not None:
             self._tunnel.close()
+
+    def _await_casts(self) -> None:
+        """Let casts get through the tunnel, which takes along what it still carries when it closes.
+
+        The daemon reads in order: a reply to something sent last tells that all the rest has arrived.
+        """
+        mid, request = encode_request(make_message("numwatchers"))
+        deadline = time.monotonic() + _CAST_LINGER / 1000
+        try:
+            self.socket.send(request, zmq.NOBLOCK)
+            while self.socket.poll(self._time_left(deadline)):
+                reply = decode_reply(self.socket.recv_multipart(zmq.NOBLOCK))
+                if isinstance(reply, dict) and reply.get("id") == mid:
+                    return
+        except (zmq.ZMQError, CallError):
+            return  # nobody is there to get them
 
     def _keep_casts(self, is_cast: bool) -> None:
         """A cast has no reply to wait for, so closing right after it must not throw it away."""
@@ -151,7 +184,7 @@ class CircusClient(_Dealer):
         :raises CallError: ``Timed out.`` when the time limit for the whole call is over; or the request
             cannot be sent.
         """
-        mid, request = encode_request(cmd)
+        mid, request = self._encode(cmd)
         deadline = None if self.timeout < 0 else time.monotonic() + self.timeout / 1000
         is_cast = cmd.get("msg_type") == "cast"
         self._send(request, deadline)
@@ -264,7 +297,7 @@ class AsyncCircusClient(_Dealer):
             loop = asyncio.get_event_loop()  # prepared for run_until_complete, the way of older programs
         future: asyncio.Future[Any] = loop.create_future()
         try:
-            mid, request = encode_request(cmd)
+            mid, request = self._encode(cmd)
             self.socket.send(request, zmq.NOBLOCK)
         except (CallError, zmq.ZMQError) as error:
             future.set_exception(error if isinstance(error, CallError) else CallError(str(error)))

@@ -253,7 +253,8 @@ def get_connection(
     :param endpoint: where to, as seen from the ssh server if there is one.
     :param ssh_server: ``user@host[:port]``.
     :param ssh_keyfile: path of a private key.
-    :returns: the tunnel, which lives as long as the socket or until its ``close``; None without ssh.
+    :returns: the tunnel, which lives as long as the socket or until its ``close``, and is opened again when it
+        breaks; None without ssh.
     :raises TransportError: no tunnel, in ssh's own words.
     :raises ImportError: neither an ssh program nor pexpect or paramiko to make one with.
     :raises zmq.ZMQError: ZeroMQ refuses the endpoint.
@@ -274,6 +275,7 @@ def get_connection(
     except FileNotFoundError:
         _tunnel_with_library(socket, endpoint, ssh_server, ssh_keyfile)
         return None
+    tunnel.keep()
     weakref.finalize(socket, tunnel.close)
     socket.connect(tunnel.endpoint)
     return tunnel

@@ -7,11 +7,15 @@ to be guessed. It does not know what travels inside.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import socket
 import sys
+import threading
 import time
 
+from circus.base.logs import logger
 from circus.exc import TransportError
 from circus.system.endpoint import WILDCARD_HOSTS, Endpoint, parse_endpoint
 
@@ -20,27 +24,138 @@ if TYPE_CHECKING:
     import subprocess
 
 _POLL = 0.02
+#: Numbers that ssh begins its complaints with and that mean nothing to its users.
+_CHANNEL = re.compile(r"^channel \d+: ")
+#: Seconds between the end of an ssh and the next try; doubled with each failure up to the second.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+
+#: Becomes ssh, with a child that outlives our program however that ends: when our end of the pipe closes
+#: without a word, the child ends ssh and removes the directory. ssh has no way of its own to notice (``-N``
+#: reads no input), and would stay for ever after a SIGKILL, or a SIGTERM that a client does not catch. A
+#: Ctrl-C is for our program, which closes its tunnels itself.
+_GUARDED_SSH = """
+trap '' INT
+directory=$1 complaints=$2; shift 2
+exec 3<&0
+(exec </dev/null >/dev/null 2>&1; read -r word <&3 || { kill $$; rm -rf "$directory"; }) &
+exec "$@" </dev/null >/dev/null 2>"$complaints" 3<&-
+"""
 
 
 class Tunnel:
-    """An open tunnel. ``endpoint`` is its near end, to be connected to in place of the remote endpoint.
+    """A tunnel. ``endpoint`` is its near end, to be connected to in place of the remote endpoint.
 
-    It is closed by :meth:`close`, at the latest when the interpreter ends; then the ssh process and the
-    socket's directory are gone.
+    It is closed by :meth:`close`, at the latest when the interpreter ends, however it ends; then the ssh
+    process and the socket's directory are gone.
+
+    :param remote: the far end.
+    :param server: ``user@host[:port]``.
+    :param keyfile: path of a private key.
+    :raises TransportError: an endpoint or a server that ssh cannot be told of.
+    :raises FileNotFoundError: there is no ssh program.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], directory: str) -> None:
+    def __init__(self, remote: Endpoint, server: str, keyfile: str | None = None) -> None:
         import atexit  # kept off the start path
+        import shutil
+        import tempfile
 
-        self.process = process
-        self.directory = directory
-        self.endpoint = f"ipc://{os.path.join(directory, 's')}"
+        if shutil.which("ssh") is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "ssh")
+        self._remote, self._server, self._keyfile = remote, server, keyfile
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._keeper: threading.Thread | None = None
+        ssh_command("", remote, server)  # refuses before anything is made
+        self.directory = tempfile.mkdtemp(prefix="circus-ssh-")
+        self.path = os.path.join(self.directory, "s")
+        self.endpoint = f"ipc://{self.path}"
         atexit.register(self.close)
+        try:
+            self.process = self._start(interactive=bool(sys.stdin and sys.stdin.isatty()))
+        except BaseException:
+            atexit.unregister(self.close)
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+
+    def _start(self, interactive: bool) -> subprocess.Popen[bytes]:
+        import subprocess  # kept off the start path
+
+        command = ssh_command(self.path, self._remote, self._server, self._keyfile, interactive)
+        return subprocess.Popen(
+            ["sh", "-c", _GUARDED_SSH, "sh", self.directory, self._complaints, *command],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=not interactive,
+        )  # fmt: skip
+
+    @property
+    def _complaints(self) -> str:
+        return os.path.join(self.directory, "stderr")
 
     @property
     def alive(self) -> bool:
         """Does ssh still run?"""
         return self.process.poll() is None
+
+    def said(self) -> str:
+        """What ssh said, in one line: the last complaints, each once; empty when there were none."""
+        try:
+            with open(self._complaints, encoding="utf-8", errors="replace") as words:
+                lines = [_CHANNEL.sub("", line.strip()) for line in words]
+        except FileNotFoundError:
+            return ""
+        return "; ".join(list(dict.fromkeys(filter(None, lines)))[-3:])
+
+    def _why(self) -> str:
+        """Why ssh has ended, as far as can be told."""
+        said = self.said()
+        return f"ssh says: {said}" if said else f"ssh ended with status {self.process.returncode}"
+
+    def await_listening(self, timeout: float) -> None:
+        """Wait until the near end can be connected to.
+
+        :param timeout: seconds.
+        :raises TransportError: ssh cannot log in or cannot listen, or not in time; carries its own words.
+        """
+        deadline = time.monotonic() + timeout
+        while not _listens(self.path):
+            if not self.alive:
+                raise TransportError(f"no tunnel through {self._server}: {self._why()}")
+            if time.monotonic() > deadline:
+                raise TransportError(f"no tunnel through {self._server}: ssh was not ready within {timeout:g} s")
+            time.sleep(_POLL)
+
+    def keep(self) -> None:
+        """From now on start ssh anew whenever it ends, until :meth:`close`.
+
+        That is for sockets that connect again by themselves, as those of ZeroMQ do: after a break of the
+        network they would wait for ever at a near end where nobody listens. Nobody is asked for a password.
+        """
+        self._keeper = threading.Thread(target=self._keep, name="circus-tunnel", daemon=True)
+        self._keeper.start()
+
+    def _keep(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            self.process.wait()
+            if time.monotonic() - began > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            if self._closed.is_set():
+                return
+            logger.warning("the tunnel through %s ended (%s): trying again in %g s", self._server, self._why(), pause)
+            if self._closed.wait(pause):
+                return
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            with self._lock:
+                if self._closed.is_set():
+                    return
+                _dismiss_guard(self.process)
+                try:
+                    self.process = self._start(interactive=False)
+                except OSError as error:
+                    logger.error("no tunnel through %s any more: %s", self._server, error)
+                    return
 
     def close(self) -> None:
         """End ssh and remove what it left. May be called more than once."""
@@ -49,6 +164,8 @@ class Tunnel:
         import subprocess
 
         atexit.unregister(self.close)
+        with self._lock:
+            self._closed.set()
         if self.alive:
             self.process.terminate()
             try:
@@ -56,7 +173,20 @@ class Tunnel:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        _dismiss_guard(self.process)
+        if self._keeper is not None and self._keeper is not threading.current_thread():
+            self._keeper.join()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _dismiss_guard(process: subprocess.Popen[bytes]) -> None:
+    """Let the guard of an ssh that has ended go without another kill: the pid may be somebody else's by now."""
+    if process.stdin is not None and not process.stdin.closed:
+        try:
+            os.write(process.stdin.fileno(), b"done\n")
+        except BrokenPipeError:
+            pass  # it went with the process group
+        process.stdin.close()
 
 
 def split_server(server: str) -> tuple[str, str | None]:
@@ -86,6 +216,7 @@ def ssh_command(
     :param server: ``user@host[:port]``.
     :param keyfile: a private key, or None for ssh's own choice.
     :param interactive: may ssh ask for a password on the terminal?
+    :raises TransportError: an endpoint that ssh cannot carry, or a bad server.
     """
     if remote.scheme == "tcp" and remote.port:
         host = "127.0.0.1" if remote.host in WILDCARD_HOSTS else remote.host
@@ -93,9 +224,7 @@ def ssh_command(
     elif remote.is_file:
         target = remote.path
     else:
-        raise TransportError(
-            f"cannot tunnel to {remote}: only tcp://host:port and ipc:///path go through ssh"
-        )
+        raise TransportError(f"cannot tunnel to {remote}: only tcp://host:port and ipc:///path go through ssh")
     destination, port = split_server(server)
     options = [
         "ExitOnForwardFailure=yes",
@@ -103,6 +232,8 @@ def ssh_command(
         "StreamLocalBindMask=0177",
         "ConnectTimeout=10",
         "ServerAliveInterval=15",
+        # A shared connection would keep the forwarding after we are gone.
+        "ControlPath=none",
         f"BatchMode={'no' if interactive else 'yes'}",
     ]
     command = ["ssh", "-N", "-T"]
@@ -125,46 +256,13 @@ def open_tunnel(endpoint: str, server: str, keyfile: str | None = None, timeout:
     :raises TransportError: ssh cannot log in or cannot listen; the message carries its own words.
     :raises FileNotFoundError: there is no ssh program.
     """
-    import subprocess  # kept off the start path
-    import tempfile
-
-    interactive = bool(sys.stdin and sys.stdin.isatty())
-    directory = tempfile.mkdtemp(prefix="circus-ssh-")
-    complaints = os.path.join(directory, "stderr")
+    tunnel = Tunnel(parse_endpoint(endpoint), server, keyfile)
     try:
-        command = ssh_command(
-            os.path.join(directory, "s"), parse_endpoint(endpoint), server, keyfile, interactive
-        )
-        with open(complaints, "wb") as stderr:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
-                start_new_session=not interactive,  # a Ctrl-C for our program is not for a tunnel nobody sees
-            )  # fmt: skip
-    except BaseException:
-        import shutil
-
-        shutil.rmtree(directory, ignore_errors=True)
-        raise
-    tunnel = Tunnel(process, directory)
-    try:
-        _await_listening(tunnel, server, complaints, timeout)
+        tunnel.await_listening(timeout)
     except BaseException:
         tunnel.close()
         raise
     return tunnel
-
-
-def _await_listening(tunnel: Tunnel, server: str, complaints: str, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while not _listens(os.path.join(tunnel.directory, "s")):
-        if not tunnel.alive:
-            with open(complaints, encoding="utf-8", errors="replace") as words:
-                lines = [line.strip() for line in words if line.strip()]
-            why = lines[-1] if lines else f"it ended with status {tunnel.process.returncode}"
-            raise TransportError(f"no tunnel through {server}: ssh says: {why}")
-        if time.monotonic() > deadline:
-            raise TransportError(f"no tunnel through {server}: ssh was not ready within {timeout:g} s")
-        time.sleep(_POLL)
 
 
 def _listens(path: str) -> bool:

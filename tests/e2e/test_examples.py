@@ -25,7 +25,7 @@ INIS = sorted(path.name for path in (ROOT / "examples").glob("*.ini"))
 def checkout(tmp_path: Path) -> Path:
     """A directory that looks like a checkout."""
     shutil.copytree(
-        ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("*.log*", "__pycache__")
+        ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("*.log*", "__pycache__", "node_modules")
     )
     return tmp_path
 
