@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from circus.base.logs import logger
@@ -77,26 +77,33 @@ class Trees:
         When that fails nothing is known, and each :meth:`take` looks for itself.
         """
         try:
-            self._known = dict(with_reserve(snapshot_trees, list(pids)))
+            self._known = with_reserve(snapshot_trees, list(pids))
         except OSError as error:
             logger.error("the process table cannot be read: %s", error)
+            self._known = {}
             return
         self._taken_at = time.monotonic()
 
-    def prime_missing(self, pids: list[int]) -> None:
-        """As :meth:`prime`, unless the present view is fresh and has all of ``pids``."""
-        if time.monotonic() - self._taken_at > TREES_FRESH or any(pid not in self._known for pid in pids):
+    def view(self, pids: list[int]) -> Mapping[int, tuple[ProcRef, ...]]:
+        """The trees of ``pids`` and perhaps of others, as they were a moment ago or are now; empty when that fails.
+
+        Good for as long as the caller is busy with it: stopping a thousand takes longer than a view stays fresh.
+        """
+        if not self._is_fresh() or any(pid not in self._known for pid in pids):
             self.prime(pids)
+        return self._known
 
-    def take(self, pids: list[int]) -> dict[int, tuple[ProcRef, ...]]:
-        """The living descendants (and session members) of each pid."""
-        if time.monotonic() - self._taken_at > TREES_FRESH or any(pid not in self._known for pid in pids):
-            return self.look(pids)
-        return {pid: self._known[pid] for pid in pids}
+    def take(self, pid: int) -> tuple[ProcRef, ...]:
+        """The living descendants (and session members) of a worker, as they were a moment ago or are now."""
+        tree = self._known.get(pid) if self._is_fresh() else None
+        return self.look(pid) if tree is None else tree
 
-    def look(self, pids: list[int]) -> dict[int, tuple[ProcRef, ...]]:
+    def look(self, pid: int) -> tuple[ProcRef, ...]:
         """As :meth:`take`, but look now."""
-        return with_reserve(snapshot_trees, pids)
+        return with_reserve(snapshot_trees, [pid]).get(pid, ())
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._taken_at <= TREES_FRESH
 
 
 class Engine:

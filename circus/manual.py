@@ -9,7 +9,6 @@ needs ``pid``, ``status``, ``started``, ``age``, ``stopping``, ``returncode()``,
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
@@ -259,6 +258,8 @@ class ByHand:
     async def _expire_by_hand(self) -> None:
         """End the processes that are older than ``max_age``."""
         if self.max_age:
+            import random  # kept off the start path
+
             limit = self.max_age + random.randint(0, max(0, self.max_age_variance))
             await self._kill_and_drop([p for p in self.processes.values() if _age(p) > limit])
 

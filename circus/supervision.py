@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from circus.base.logs import logger
 from circus.base.tasks import Ticket
-from circus.exc import SpawnError
 from circus.model import steps
 from circus.model.lifecycle import Lifecycle, Rules
 from circus.system.launch import read_setup
@@ -33,8 +32,12 @@ if TYPE_CHECKING:
 
 #: What keeps a worker from starting without being its fault.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
-#: Facts remembered per watcher, for `why` and for reports of internal errors.
+#: Lines remembered per watcher, for `why` and for reports of internal errors.
 STORY_LENGTH = 100
+#: Ends of workers remembered per watcher: that many nobody asked for, and as many that somebody did.
+EXITS_KEPT = 10
+#: Wishes, and signals sent by commands, that are remembered.
+WISHES_KEPT = 20
 
 
 class Ward(Rules, Protocol):
@@ -53,7 +56,9 @@ class Ward(Rules, Protocol):
     def notify_event(self, topic: str, msg: Mapping[str, Any]) -> None:
         """Publish an event."""
 
-    def report_hook(self, name: str, error: BaseException | None) -> None:
+    def report_hook(
+        self, name: str, error: BaseException | None, go: bool = True, took: float | None = None
+    ) -> None:
         """Publish that a hook answered or failed."""
 
     def open_streams(self) -> None:
@@ -66,10 +71,10 @@ class Ward(Rules, Protocol):
 class Worker:
     """One process in a slot, with what has to be remembered to end it properly."""
 
-    __slots__ = ("exit", "exited", "process", "setting_up", "sid", "signalled", "tree", "watch")
+    __slots__ = ("exit", "exited", "pid", "process", "setting_up", "sid", "signalled", "tree", "watch")
 
     def __init__(self, sid: int, process: Process) -> None:
-        self.sid, self.process = sid, process
+        self.sid, self.process, self.pid = sid, process, process.pid
         #: Members of its tree before the first stop signal.
         self.tree: tuple[ProcRef, ...] = ()
         self.signalled: list[int] = []
@@ -92,6 +97,21 @@ class Supervision:
         self.machine = Lifecycle(watcher)
         self.workers: dict[int, Worker] = {}
         self._story: deque[tuple[float, str, tuple[Any, ...]]] = deque(maxlen=STORY_LENGTH)
+        #: Payloads of ``reap`` events: of workers that ended by themselves, and of those that were ended.
+        self.deaths: deque[dict[str, Any]] = deque(maxlen=EXITS_KEPT)
+        self.endings: deque[dict[str, Any]] = deque(maxlen=EXITS_KEPT)
+        #: Who wanted what: time, wish, cause.
+        self.wishes: deque[tuple[float, steps.Wish, str]] = deque(maxlen=WISHES_KEPT)
+        #: The last wish that it runs (True), or does not: time, which, cause. None before the first.
+        self.intent: tuple[float, bool, str] | None = None
+        #: Signals that commands sent: time, pid, number, cause.
+        self.signals: deque[tuple[float, int, int, str]] = deque(maxlen=WISHES_KEPT)
+        #: The latest answer of each hook, as its event told it.
+        self.answers: dict[str, dict[str, Any]] = {}
+        #: When and why a worker could not be started, the last time.
+        self.spawn_error: tuple[float, str] | None = None
+        #: Since when the watcher is in its present stage.
+        self.since = time.time()
         #: Called once each time a start meets its first failure (the arbiter goes on to the next watcher then).
         self.on_trouble: Callable[[], object] | None = None
         #: Told of each change of stage (on_demand, shutdown).
@@ -100,6 +120,8 @@ class Supervision:
         self._inbox: deque[steps.Fact] = deque()
         self._carrying = False
         self._spawning: dict[int, steps.Spawn] = {}
+        #: Process trees of the workers that are being stopped by what is carried out now.
+        self._trees: Mapping[int, tuple[ProcRef, ...]] = {}
         self._runner: Any = None
 
     # -- the only door ------------------------------------------------------------------------------------------
@@ -114,12 +136,12 @@ class Supervision:
             while self._inbox:
                 fact = self._inbox.popleft()
                 todo = self.machine.handle(fact, time.monotonic())
-                if len(todo) > 2:
-                    self._look_at_trees(todo)
+                self._trees = self._view_trees(todo) if len(todo) > 2 else {}
                 for step in todo:
                     self._carry_out(step)
                 if self.machine.stage is not self._stage:
                     self._stage = self.machine.stage
+                    self.since = time.time()
                     if self.on_stage is not None:
                         self.on_stage(self.watcher, self._stage)
         except Exception:
@@ -147,7 +169,10 @@ class Supervision:
         return ticket
 
     def _wanted(self, wanted: steps.Wanted) -> None:
-        self.tell("%s wanted: %s", wanted.wish.value, wanted.cause)
+        now = time.time()
+        self.wishes.append((now, wanted.wish, wanted.cause))
+        if wanted.wish not in (steps.Wish.RESIZE, steps.Wish.KILL):
+            self.intent = (now, wanted.wish is not steps.Wish.STOP, wanted.cause)
         self.feed(wanted)
 
     def tell(self, text: str, *args: Any) -> None:
@@ -155,12 +180,34 @@ class Supervision:
         self._story.append((time.time(), text, args))
 
     def story(self) -> list[tuple[float, str]]:
-        """What happened to the watcher lately: wall-clock times and lines, oldest first."""
-        return [(at, text % args if args else text) for at, text, args in self._story]
+        """What was wanted of the watcher and what it told lately: wall-clock times and lines, oldest first.
+
+        Ends of workers are not among it: see :mod:`circus.story` for the whole.
+        """
+        lines = [(at, text % args if args else text) for at, text, args in self._story]
+        wishes = [(at, f"{wish.value} asked for: {cause}") for at, wish, cause in self.wishes if cause != "check"]
+        return sorted(lines + wishes, key=lambda line: line[0])
+
+    def note_signal(self, pid: int, signum: int, cause: str) -> None:
+        """Remember that somebody has a signal sent that is no part of the life cycle."""
+        self.signals.append((time.time(), pid, signum, cause))
+
+    def hook_reported(self, answer: dict[str, Any]) -> None:
+        """Remember what a hook answered, as told by its event."""
+        self.answers[answer["name"]] = answer
+        if "error" in answer:
+            self.tell("hook %s failed: %s", answer["name"], answer["error"])
+        elif not answer["go"]:
+            self.tell("hook %s refused", answer["name"])
+
+    def asking(self) -> tuple[str, float] | None:
+        """The hook that is being asked and how many seconds it has been thinking; None for none."""
+        found: tuple[str, float] | None = None if self._runner is None else self._runner.asking
+        return found
 
     def worker_of(self, pid: int) -> Worker | None:
         """The worker with that pid, if it is one of ours."""
-        return next((w for w in self.workers.values() if w.process.pid == pid), None)
+        return next((w for w in self.workers.values() if w.pid == pid), None)
 
     def keeps(self, process: Process) -> bool:
         """Whether ``process`` is a worker that is to stay."""
@@ -214,15 +261,15 @@ class Supervision:
         """From now on its end is told, its output read, and its set-up waited for."""
         process = worker.process
         worker.setting_up = process.setup_fd is not None
-        self.watcher.processes[process.pid] = process
-        self.engine.watch(process.pid, lambda _, code: self._ended(worker, code))
+        self.watcher.processes[worker.pid] = process
+        self.engine.watch(worker.pid, lambda _, code: self._ended(worker, code))
         if self.watcher.stream_redirector is not None:
             self.watcher.stream_redirector.add_redirections(process)
         if worker.setting_up:
             self.engine.loop.add_reader(process.setup_fd, self._set_up, worker)
 
     def _spawn_failed(self, sid: int, text: str, *, passing: bool = False) -> None:
-        self.tell("could not be started: %s", text)
+        self.spawn_error = (time.time(), text)
         self.feed(steps.SpawnFailed(sid, text, passing))
         trouble, self.on_trouble = self.on_trouble, None
         if trouble is not None:
@@ -268,16 +315,17 @@ class Supervision:
     def _drained(self, worker: Worker) -> None:
         slot = self.machine.slots.get(worker.sid)
         leftovers = bool(slot is not None and slot.ending and self._await_leftovers(worker))
-        self.tell("worker %s (pid %s) ended: %s", worker.process.wid, worker.process.pid, worker.exit)
         self.feed(steps.Exited(worker.sid, worker.exit, leftovers))
 
     def _await_leftovers(self, worker: Worker) -> bool:
         """After a worker we ended: find what remains of its tree, ask it to end too, and wait for it."""
-        pid = worker.process.pid
         left = {ref for ref in worker.tree if with_reserve(is_same, ref)}
-        with contextlib.suppress(OSError):
-            os.killpg(pid, 0)  # its process group outlives it only while somebody is in it
-            left.update(self._tree_of(pid))
+        try:
+            os.killpg(worker.pid, 0)  # its process group outlives it only while somebody is in it
+        except OSError:
+            pass
+        else:
+            left.update(self._tree_of(worker.pid))
         if not left:
             return False
         for ref in left:
@@ -297,14 +345,14 @@ class Supervision:
     def _let_go(self, worker: Worker) -> None:
         self.workers.pop(worker.sid, None)
         process = worker.process
-        if self.watcher.processes.get(process.pid) is process:
-            del self.watcher.processes[process.pid]
+        if self.watcher.processes.get(worker.pid) is process:
+            del self.watcher.processes[worker.pid]
         if worker.watch is not None:
             worker.watch.close()
         if self.watcher.stream_redirector is not None and process.redirected:
             self.watcher.stream_redirector.remove_redirections(process)
         process.close_output_channels()
-        self.engine.sampler.forget(process.pid)
+        self.engine.sampler.forget(worker.pid)
 
     def abandon(self) -> None:
         """Let all processes run on unmanaged (``rm --nostop``); their ends are collected silently."""
@@ -322,18 +370,20 @@ class Supervision:
         worker = self.workers.get(step.sid)
         if worker is None:
             return
-        pid = worker.process.pid
+        pid = worker.pid
         worker.signalled = [pid]
         if step.polite:
             worker.process.stopping = True
-            worker.tree = self._tree_of(pid, remembered=True)
+            tree = self._trees.get(pid)
+            worker.tree = self._tree_of(pid, remembered=True) if tree is None else tree
         elif step.tree:
             worker.tree = tuple({*self._tree_of(pid), *worker.tree})
-        with contextlib.suppress(ProcessLookupError):  # it ended by itself; its exit is on the way
-            try:
-                self.engine.reaper.send(pid, step.signum)
-            except PermissionError as error:
-                logger.error("%s: may not signal pid %s: %s", self.watcher.name, pid, error)
+        try:
+            self.engine.reaper.send(pid, step.signum)
+        except ProcessLookupError:
+            pass  # it ended by itself; its exit is on the way
+        except PermissionError as error:
+            logger.error("%s: may not signal pid %s: %s", self.watcher.name, pid, error)
         if step.tree or (step.polite and self.watcher.stop_children):
             worker.signalled += [ref.pid for ref in worker.tree if self._signal_member(ref, step.signum)]
 
@@ -344,7 +394,7 @@ class Supervision:
         """
         try:
             trees = self.engine.trees
-            return (trees.take([pid]) if remembered else trees.look([pid])).get(pid, ())
+            return trees.take(pid) if remembered else trees.look(pid)
         except OSError as error:
             logger.error("%s: the processes below pid %s cannot be found: %s", self.watcher.name, pid, error)
             return ()
@@ -357,16 +407,15 @@ class Supervision:
             logger.warning("%s: may not signal pid %s, which belongs to another user", self.watcher.name, ref.pid)
             return False
 
-    def _look_at_trees(self, todo: list[steps.Instruction]) -> None:
+    def _view_trees(self, todo: list[steps.Instruction]) -> Mapping[int, tuple[ProcRef, ...]]:
         """Many workers are about to be stopped: one look at the process table serves them all."""
         sids = [step.sid for step in todo if type(step) is steps.Signal and step.polite and step.sid in self.workers]
-        if len(sids) > 1:
-            self.engine.trees.prime_missing([self.workers[sid].process.pid for sid in sids])
+        return self.engine.trees.view([self.workers[sid].pid for sid in sids]) if len(sids) > 1 else {}
 
     def _announce(self, step: steps.Announce) -> None:
         worker = self.workers.get(step.sid)
         if worker is not None:
-            for pid in worker.signalled or [worker.process.pid]:
+            for pid in worker.signalled or [worker.pid]:
                 self._publish_kill(pid, step.cause)
 
     def _publish_kill(self, pid: int, cause: str) -> None:
@@ -409,10 +458,15 @@ class Supervision:
         self._runner.ask(hook, watcher.hooks[hook], arguments, hook in watcher.ignore_hook_failure, answered)
 
     def _emit(self, step: steps.Emit) -> None:
-        payload = dict(step.payload)
-        payload.setdefault("time", time.time())
-        if step.event in ("start", "stop", "reload"):
-            self.tell("%s: %s", step.event, payload.get("cause", ""))
+        payload = step.payload
+        if payload["time"] is None:
+            payload["time"] = time.time()
+        if step.event == "reap":
+            (self.endings if payload["expected"] else self.deaths).append(payload)
+        elif step.event == "start":
+            self.tell("active")
+        elif step.event != "spawn":
+            self.tell("%s: %s", "stopped" if step.event == "stop" else "reloaded", payload["cause"])
         self.watcher.notify_event(step.event, payload)
 
     def _wake_at(self, step: steps.WakeAt) -> None:
@@ -426,14 +480,13 @@ class Supervision:
 
     def _settle(self, step: steps.Settle) -> None:
         if step.error is not None:
-            if isinstance(step.error, SpawnError):
-                self.tell(str(step.error))
             step.ticket.fail(step.error)
         else:
             step.ticket.settle(step.result)
 
     def _say(self, step: steps.Say) -> None:
-        self.tell(step.text)
+        if step.level != "info":  # those tell of what has an event
+            self.tell(step.text)
         getattr(logger, step.level)(step.text)
 
 

@@ -25,6 +25,7 @@ class Beginnings(Endings):
     def _open(self, op: Operation) -> None:
         """Begin to bring a stopped watcher up."""
         self.op, self.stage, self.hurried = op, Stage.ASKING, False
+        self.because = op.cause or op.wish.value
         self.pace.clear()
         self._failures = self._shortages = 0
         self._opening += 1
@@ -34,7 +35,7 @@ class Beginnings(Endings):
             if self.stage is not Stage.ASKING or self._opening != opening or self.op is None:
                 return  # a stop came in between
             if not go:
-                self.stage = Stage.IDLE
+                self.stage, self.because = Stage.IDLE, "before_start refused"
                 self._finish(self.op)
                 return
             self.stage = Stage.STARTING
@@ -181,7 +182,7 @@ class Beginnings(Endings):
     def _up(self) -> None:
         """All workers of a start are running: ask after_start, then be active."""
         if not self._present:
-            self._shut(self.op or Operation(Wish.STOP, ""), cause="no process", start_after=False)
+            self._shut(self.op or Operation(Wish.STOP, ""), cause="it has no process to run", start_after=False)
             return
         if self._asking_after_start:
             return
@@ -196,7 +197,8 @@ class Beginnings(Endings):
                 return
             op, self.stage = self.op, Stage.UP
             self._say("info", f"{self.rules.name} started")
-            self._do(steps.Emit("start", {"cause": op.cause if op else ""}))
+            cause = op.cause if op and op.cause else self.because
+            self._do(steps.Emit("start", {"time": None, "cause": cause}))
             if op is not None and op.wish is Wish.RELOAD:
                 self._reloaded(op)
             elif op is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from circus.exc import SpawnError
 from circus.model import steps
 from circus.model.machine import Machine
 from circus.model.slots import (
@@ -28,6 +29,7 @@ class Endings(Machine):
         if not start_after:
             op.wish = Wish.STOP
         self.op, self.stage = op, Stage.STOPPING
+        self.because = cause or op.cause or op.wish.value
         self._filling = False
         self._resizes, resizes = [], self._resizes
         for ticket in resizes:
@@ -113,9 +115,11 @@ class Endings(Machine):
     def _escalate(self, slot: Slot) -> None:
         if slot.sid not in self.slots or slot.phase not in (Phase.STOPPING, Phase.LINGERING):
             return
+        at_once = self.hurried or self.now < slot.deadline
         slot.deadline = math.inf
         if slot.phase is Phase.STOPPING:
-            self._mark(slot, Phase.KILLING)
+            why = "SIGKILL at once" if at_once else "SIGKILL because it did not end in time"
+            self._mark(slot, Phase.KILLING, ending=f"{slot.ending}, {why}")
 
         # It is sent whatever the hooks answer, and does not wait for them.
         self._do(steps.Signal(slot.sid, SIGKILL, tree=True))
@@ -151,7 +155,7 @@ class Endings(Machine):
             self._do(steps.Streams(open=False))
         self.stage, self._stop_asked = Stage.CLOSING, False
         self._why.clear()
-        self._do(steps.Emit("stop", {"cause": op.cause}))
+        self._do(steps.Emit("stop", {"time": None, "cause": self.because}))
 
         def answered(_: bool) -> None:
             self._say("info", f"{self.rules.name} stopped")
@@ -182,18 +186,22 @@ class Endings(Machine):
         lived = self.now - slot.born
         ended_by_itself = not slot.ending
         if ended_by_itself:
-            self._why[slot.wid] = f"replaces pid {slot.pid}, which {describe_exit(fact.returncode)}"
-        if ended_by_itself and not slot.old:
+            was = "was " if (fact.returncode or 0) < 0 else ""
+            self._why[slot.wid] = f"replaces pid {slot.pid}, which {was}{describe_exit(fact.returncode)}"
+        final = ended_by_itself and fact.returncode in self.rules.stop_exit_codes
+        if ended_by_itself and not slot.old and not final:
             wait = self.pace.died(slot.wid, lived, self.now, self.rules.backoff, self.rand)
             if wait > 0:
+                again = f"; next try in {wait:.1f} s" if self.rules.respawn else ""
                 self._say("warning", f"{self.rules.name}.{slot.wid} (pid {slot.pid}) {describe_exit(fact.returncode)} "
-                                     f"after {lived:.2f} s; next try in {wait:.1f} s")
+                                     f"after {lived:.2f} s{again}")
 
         def reaped(_: bool) -> None:
             code = 0 if fact.returncode is None else fact.returncode
             cause = slot.ending or describe_exit(fact.returncode)
-            self._do(steps.Emit("reap", {"process_pid": slot.pid, "exit_code": code, "expected": bool(slot.ending),
-                                         "cause": cause, "wid": slot.wid, "uptime": round(lived, 6)}))
+            self._do(steps.Emit("reap", {"process_pid": slot.pid, "time": None, "exit_code": code,
+                                         "expected": bool(slot.ending), "wid": slot.wid,
+                                         "uptime": round(lived, 6), "cause": cause}))
             status = None if slot.ending else 2  # UNEXISTING: its end was collected before the hook is asked
             self._ask("after_reap", gone, process_pid=slot.pid, exit_code=code, process_status=status)
 
@@ -211,6 +219,16 @@ class Endings(Machine):
         if ended_by_itself and self.op is not None and slot.sid in self.op.newcomers:
             self._call_off(f"new worker {slot.wid} (pid {slot.pid}) {describe_exit(fact.returncode)} "
                            f"after {lived:.2f} s")
+        elif final and self.stage in (Stage.STARTING, Stage.UP):
+            self._end_of_tries(f"worker {slot.wid} (pid {slot.pid}) {describe_exit(fact.returncode)}, "
+                               f"which is final by stop_exit_codes")
+
+    def _end_of_tries(self, why: str) -> None:
+        """Bring the watcher down because a worker said itself that another try cannot help."""
+        self._say("error", f"{self.rules.name} stops: {why}; mend the cause, then start it again")
+        op = self.op or Operation(Wish.STOP, why)
+        op.error = SpawnError(f"{self.rules.name}: {why}", self.rules.name)
+        self._shut(op, cause=why, start_after=False)
 
     def _tree_gone(self, fact: steps.TreeGone) -> None:
         slot = self.slots.get(fact.sid)

@@ -116,11 +116,11 @@ class Lifecycle(Rollout):
         self._supersede(self.op, Wish.STOP)
         op = self._begin(fact)
         if self.stage is Stage.ASKING:
-            self.stage, self.op = Stage.IDLE, None
+            self.stage, self.op, self.because = Stage.IDLE, None, fact.cause
             self._settle(fact.ticket)
         elif self.stage in GOING_DOWN:  # the stop half of a restart: only the other half is dropped
             op.stopped = self.op.stopped if self.op else set()
-            self.op = op
+            self.op, self.because = op, fact.cause
         else:
             self._shut(op)
 

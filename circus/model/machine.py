@@ -33,6 +33,8 @@ class Machine:
         self.rules = rules
         self.rand = rand or _random
         self.stage = Stage.IDLE
+        #: Why it is in that stage, in words.
+        self.because = ""
         self.slots: dict[int, Slot] = {}
         self.op: Operation | None = None
         #: A start that waits for the stop under way to end.
@@ -42,7 +44,9 @@ class Machine:
         self.hurried = False
         self._out: list[steps.Instruction] = []
         self._serial = 0
-        self._tokens: dict[int, Callable[[bool], None]] = {}
+        self._tokens: dict[int, list[Callable[[bool], None]]] = {}
+        #: The timer asked for last.
+        self._timer = steps.WakeAt(0, 0.0)
         #: Hooks that have not answered yet.
         self._asked: dict[int, Callable[[bool], None]] = {}
         self._free: list[int] = []
@@ -72,6 +76,16 @@ class Machine:
     def status(self) -> str:
         """``stopped``, ``starting``, ``active`` or ``stopping``."""
         return self.stage.status
+
+    @property
+    def failed_starts(self) -> int:
+        """How many times in a row a worker could not be started through a fault of the watcher."""
+        return self._failures
+
+    @property
+    def next_spawn_at(self) -> float:
+        """The monotonic time before which no worker is started; 0.0 for any."""
+        return self._next_spawn_at
 
     def alive(self) -> list[Slot]:
         """The slots that count as workers, oldest first."""
@@ -141,11 +155,15 @@ class Machine:
         self._asked[self._serial] = then
         self._do(steps.AskHook(self._serial, hook, arguments))
 
-    def _wake(self, when: float, then: Callable[[bool], None]) -> int:
+    def _wake(self, when: float, then: Callable[[bool], None]) -> None:
+        """Go on at an instant. Workers that are ended together have one deadline, and one timer for it."""
+        if self._timer.when == when and self._timer.token in self._tokens:
+            self._tokens[self._timer.token].append(then)
+            return
         self._serial += 1
-        self._tokens[self._serial] = then
-        self._do(steps.WakeAt(self._serial, when))
-        return self._serial
+        self._tokens[self._serial] = [then]
+        self._timer = steps.WakeAt(self._serial, when)
+        self._do(self._timer)
 
     def _settle(self, ticket: Any, result: Any = None, error: Exception | None = None) -> None:
         if ticket is not None:
@@ -181,8 +199,7 @@ class Machine:
             then(fact.go)
 
     def _woke(self, fact: steps.Woke) -> None:
-        then = self._tokens.pop(fact.token, None)
-        if then is not None:
+        for then in self._tokens.pop(fact.token, ()):
             then(True)
 
     def _take_wid(self, wid: int) -> None:

@@ -45,6 +45,7 @@ ERROR_CODES: dict[int, tuple[str, str]] = {
 }
 
 _QUOTE_LIMIT = 1000  # characters of a client's own words that are repeated to it
+CALLER_LIMIT = 200  # characters of what a client says of itself
 
 
 class RequestError(CircusError):
@@ -59,6 +60,19 @@ class RequestError(CircusError):
     def __init__(self, errno: int, reason: str, id: object = None, *, cast: bool = False) -> None:
         super().__init__(reason)
         self.errno, self.reason, self.id, self.cast = errno, reason, id, cast
+
+
+class Properties(dict):  # type: ignore[type-arg]  # a subscript here would cost a call at import
+    """The properties of a request whose sender said who it is.
+
+    :param caller: what it says of itself: printable, at most 200 characters; nobody has verified it.
+    """
+
+    __slots__ = ("caller",)
+
+    def __init__(self, properties: Mapping[str, Any], caller: str) -> None:
+        super().__init__(properties)
+        self.caller = caller
 
 
 class Request:
@@ -124,7 +138,19 @@ def decode(payload: bytes | str) -> Request:
         properties = {}
     elif type(properties) is not dict:
         raise RequestError(MESSAGE_ERROR, "'properties' isn't a valid object", mid, cast=is_cast)
+    caller = get("caller")
+    if caller is not None:
+        caller = clean_caller(caller)
+        if caller:
+            properties = Properties(properties, caller)
     return Request(mid, command, properties, is_cast, raw)
+
+
+def clean_caller(caller: object) -> str:
+    """What a client says of itself, fit for a log line: printable and short. Empty when it is no text."""
+    if not isinstance(caller, str):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in caller[:CALLER_LIMIT]).strip()
 
 
 def _as_bytes(payload: bytes | str) -> bytes:

@@ -128,7 +128,7 @@ class Rollout(Beginnings):
             self._finish(op)
 
     def _reloaded(self, op: Operation) -> None:
-        self._do(steps.Emit("reload", {"cause": op.cause}))
+        self._do(steps.Emit("reload", {"time": None, "cause": op.cause or op.wish.value}))
         self._say("info", f"{self.rules.name} reloaded")
         self._finish(op)
 
@@ -163,7 +163,7 @@ class Rollout(Beginnings):
         if self._filling or self.rules.numprocesses == 0:
             return
         if self.rules.on_demand:
-            self.stage = Stage.IDLE
+            self.stage, self.because = Stage.IDLE, "all its processes have ended"
             if self.op is not None:
                 self._finish(self.op)
             self._do(steps.Streams(open=False))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from circus.model import steps
@@ -39,6 +39,7 @@ class Rules(Protocol):
     on_demand: bool
     send_hup: bool
     reload_overlap: float
+    stop_exit_codes: Collection[int]
     backoff: Backoff
 
     @property

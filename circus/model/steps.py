@@ -17,6 +17,7 @@ from circus.base.record import Record
 class Stage(Enum):
     """Where a watcher stands; :attr:`status` is the word clients see (spec lifecycle.md 1)."""
 
+    __hash__ = object.__hash__  # there is one object for each; Enum's own is Python code, run for every lookup
     IDLE = 0
     ASKING = 1  # before_start has not answered yet: clients still see "stopped"
     STARTING = 2
@@ -36,6 +37,7 @@ _STATUS = ("stopped", "stopped", "starting", "active", "stopping", "stopped")
 class Phase(Enum):
     """Where one worker stands."""
 
+    __hash__ = object.__hash__  # as above
     ASKING = "asking"  # before_spawn has not answered yet
     SPAWNING = "spawning"
     CONFIRMING = "confirming"  # after_spawn has not answered yet
@@ -176,10 +178,13 @@ class Announce(Record):
 
 
 class Emit(Record):
-    """Publish an event of the watcher; ``time`` is added when absent."""
+    """Publish an event of the watcher.
+
+    :param payload: in the order of :mod:`circus.model.events`; ``time`` is None for now. Whoever publishes owns it.
+    """
 
     event: str
-    payload: Mapping[str, Any]
+    payload: dict[str, Any]
 
 
 class WakeAt(Record):

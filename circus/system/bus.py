@@ -14,6 +14,8 @@ from typing import Any
 
 from circus.base.logs import logger
 
+#: Topics of live output; who listens to nothing else is not told of events.
+OUTPUT = b"output."
 #: Seconds for which "nobody listens" is believed without asking the socket again.
 ASK_EVERY = 0.001
 Subscriber = Callable[[Sequence[bytes]], None]
@@ -35,6 +37,10 @@ class Bus:
         self.socket: Any = None
         #: Prefixes that remote subscribers asked for (XPUB only; the socket drops duplicates).
         self._topics: set[bytes] = set()
+        #: Whether one of them is for events.
+        self._wanted = False
+        #: Called when they change.
+        self._topic_watchers: list[Callable[[], None]] = []
         self._fd: int | None = None
         self._asked_at = 0.0
         self.closed = False
@@ -49,6 +55,7 @@ class Bus:
         :param topics: what subscribers of a socket that was in use before have asked for.
         """
         self._topics.update(topics)
+        self._note_topics()
         self.socket, self._thread = socket, threading.get_ident()
         if getattr(socket, "type", None) is not None and _is_xpub(socket):
             import zmq  # kept off the start path
@@ -57,18 +64,19 @@ class Bus:
             self._fd = socket.getsockopt(zmq.FD)
             self._loop.add_reader(self._fd, self._take_subscriptions)
             self._take_subscriptions()
+        self._tell_topics()
 
     @property
     def heard(self) -> bool:
-        """Whether anybody would get an event published now."""
+        """Whether anybody would get an event of a watcher published now."""
         if self._subscribers or self._fd is None:
             return bool(self._subscribers) or self.socket is not None
-        if not self._topics:
+        if not self._wanted:
             now = time.monotonic()
             if now - self._asked_at > ASK_EVERY and threading.get_ident() == self._thread:
                 self._asked_at = now
                 self._take_subscriptions()  # one may have arrived that the loop has not come to
-        return bool(self._topics)
+        return self._wanted
 
     def heard_under(self, prefix: bytes) -> bool:
         """Whether a remote subscriber asked for topics that begin with ``prefix``, or with more than that.
@@ -80,15 +88,48 @@ class Bus:
             self._take_subscriptions()
         return any(topic.startswith(prefix) for topic in self._topics)
 
+    def asked_for(self, topic: bytes, least: bytes) -> bool:
+        """Whether a remote subscriber hears topics that begin with ``topic``, or some of them.
+
+        :param least: what the prefix it asked for must begin with; one who asked for less does not count.
+        """
+        return any(
+            asked.startswith(least) and (asked.startswith(topic) or topic.startswith(asked)) for asked in self._topics
+        )
+
+    def hear(self) -> None:
+        """Take note of subscribers that have come or gone, now; on the loop's thread."""
+        if self._fd is not None:
+            self._take_subscriptions()
+
+    def watch_topics(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback()`` called on the loop's thread whenever what is asked for may have changed.
+
+        It may be called from within :meth:`send_multipart`. Returns the function that ends it.
+        """
+        self._topic_watchers.append(callback)
+        return lambda: self._topic_watchers.remove(callback)
+
+    def _tell_topics(self) -> None:
+        for callback in list(self._topic_watchers):
+            callback()
+
     def _take_subscriptions(self) -> None:
         """Read who began or ceased to listen. The descriptor tells of changes only, so all is read each time."""
-        socket = self.socket
+        socket, changed = self.socket, False
         while socket is not None and socket.getsockopt(self._events) & self._pollin:
             message = socket.recv(self._noblock)
             if message[:1] == b"\x01":
                 self._topics.add(message[1:])
             elif message[:1] == b"\x00":
                 self._topics.discard(message[1:])
+            changed = True
+        if changed:
+            self._note_topics()
+            self._tell_topics()
+
+    def _note_topics(self) -> None:
+        self._wanted = any(not topic.startswith(OUTPUT) for topic in self._topics)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Give every event's frames to ``subscriber``; returns the function that ends it."""

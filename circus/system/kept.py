@@ -22,6 +22,7 @@ class KeptEndpoints(Record):
     :param control: the ROUTER socket; ``publisher``: the XPUB socket. None for what there was not.
     :param topics: what subscribers asked ``publisher`` for; it does not tell again.
     :param bound: the :class:`~circus.system.transport.BoundEndpoint` of each, under ``control`` and ``pubsub``.
+    :param journal: the history of the daemon's events, which goes on.
     """
 
     context: Any
@@ -31,6 +32,7 @@ class KeptEndpoints(Record):
     publisher: Any
     topics: frozenset[bytes]
     bound: dict[str, Any]
+    journal: Any = None
 
     def give_up(self, which: str) -> None:
         """Close one of them, ``control`` or ``pubsub``, and remove its file."""

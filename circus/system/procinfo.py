@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from circus.base.convert import bytes2human, get_username_from_uid
+from circus.system.procdetail import read_detail
+from circus.system.procknown import Known
 from circus.system.proctable import (
     ENDED,
     HAS_CHILDREN_FILE,
@@ -22,7 +24,6 @@ from circus.system.proctable import (
     NICE,
     RSS,
     STARTTIME,
-    STAT_SIZE,
     STATE,
     STIME,
     THREADS,
@@ -39,7 +40,7 @@ from circus.system.proctable import (
     signal_ref,
     snapshot_trees,
 )
-from circus.system.psobjects import info_by_methods
+from circus.system.psobjects import figures_by_methods, info_by_methods
 
 __all__ = ["ProcRef", "Sampler", "children_of", "get_info", "is_same", "ref_of", "sampler", "signal_ref",
            "snapshot_trees"]
@@ -56,6 +57,9 @@ _SETTLED_AFTER = 3.0
 _UNSETTLED_FACTS_FOR = 0.5
 #: A process nobody asked about for that long is forgotten.
 _UNUSED_FOR = 120.0
+#: Seconds between two looks of :meth:`Sampler.figures` at what costs more than the ``stat`` line: descriptors,
+#: input and output, context switches, the children of programs with threads.
+DETAIL_EVERY = 5.0
 #: More tasks than that to list children of, and one pass over /proc is cheaper.
 _MANY_TASKS = 256
 
@@ -91,7 +95,7 @@ class Sampler:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, Known] = {}
         self._by_psutil: dict[int, Any] = {}
         self._lock = threading.Lock()
         self._sweep_at = 0.0
@@ -126,6 +130,47 @@ class Sampler:
                 self._sweep(now)
             return found
 
+    def figures(self, pids: Iterable[int], children: bool = True) -> dict[int, dict[str, Any]]:
+        """The facts of :meth:`infos` without its list of children, and numbers for those who reckon, by pid.
+
+        ``rss`` and ``vms`` in bytes, ``threads``, ``cpu_time`` in seconds; ``children_count``, ``children_cpu`` and
+        ``children_rss``, of the direct children; and, at most :data:`DETAIL_EVERY` seconds old, ``fds``,
+        ``read_bytes``, ``write_bytes`` and ``ctx_switches``, which are None when the system refuses to tell.
+        The dicts are the caller's.
+
+        :param children: False: leave the numbers of children 0, for a process whose children are asked about anyway.
+        """
+        with self._lock:
+            if not HAS_PROC:
+                return self._figures_by_psutil(pids, children)
+            now = time.monotonic()
+            age_base = _since_boot()
+            self._boot_time = time.time() - age_base
+            found: dict[int, dict[str, Any]] = {}
+            for pid in pids:
+                info = self._sample(pid, now, age_base)
+                if info is None or info["nice"] == "Zombie":
+                    continue
+                found[pid] = info
+                known = self._known[pid]
+                if now >= known.detail_at:
+                    self._look_closer(known, now, children)
+                elif children and known.threads == 1:
+                    self._take_kids(known, self._read_children(known))
+                info["rss"] = known.rss
+                info["vms"] = known.vms
+                info["threads"] = known.threads
+                info["cpu_time"] = known.ticks / _HZ
+                info.update(known.detail)
+                if known.kids:
+                    self._sum_kids(known, info, now, age_base)
+                else:
+                    info["children_count"] = info["children_rss"] = 0
+                    info["children_cpu"] = 0.0
+            if now >= self._sweep_at:
+                self._sweep(now)
+            return found
+
     def forget(self, pid: int) -> None:
         """Drop what is known of a process that has ended; unknown pids are fine."""
         with self._lock:
@@ -154,12 +199,15 @@ class Sampler:
             if known is None or not (data := known.read()):
                 return None
         assert known is not None
+        if known.at == now:  # asked about twice at the same moment: as itself, and as somebody's child
+            return {**known.info, "children": []}
         if data == known.data and now < known.facts_until:  # most workers idle: their line stays the same
             known.at = now
-            return {**known.info, "cpu": 0.0, "age": age_base - known.start / _HZ, "children": []}
+            known.info["cpu"], known.info["age"] = 0.0, age_base - known.start / _HZ
+            return {**known.info, "children": []}
         return self._take_apart(known, data, now, age_base)
 
-    def _take_apart(self, known: _Known, data: bytes, now: float, age_base: float) -> dict[str, Any] | None:
+    def _take_apart(self, known: Known, data: bytes, now: float, age_base: float) -> dict[str, Any] | None:
         name, _, rest = data.rpartition(b") ")
         stat = rest.split(None, RSS + 1)
         start = int(stat[STARTTIME])
@@ -174,12 +222,13 @@ class Sampler:
         if known.at and now > known.at:
             cpu = round(100 * (ticks - known.ticks) / _HZ / (now - known.at), 1)
         known.ticks, known.at, known.threads = ticks, now, int(stat[THREADS])
-        rss = int(stat[RSS]) * _PAGE
+        known.rss = rss = int(stat[RSS]) * _PAGE
+        known.vms = int(stat[VSIZE])
         hundredths = ticks * 100 // _HZ
         known.data = data
         known.info = {
             "mem_info1": bytes2human(rss),
-            "mem_info2": bytes2human(int(stat[VSIZE])),
+            "mem_info2": bytes2human(known.vms),
             "cpu": cpu,
             "mem": round(100 * rss / _RAM, 3),
             "ctime": f"{hundredths // 6000}:{hundredths // 100 % 60:02}.{hundredths % 100:02}",
@@ -193,7 +242,7 @@ class Sampler:
         }
         return {**known.info, "children": []}
 
-    def _meet(self, pid: int) -> _Known | None:
+    def _meet(self, pid: int) -> Known | None:
         """Begin to know a process, with a kept descriptor as long as there are plenty of those."""
         if self._kept_max is None:
             import resource  # kept off the start path
@@ -203,12 +252,12 @@ class Sampler:
         stat = read_stat(pid)
         if stat is None:
             return None
-        known = self._known[pid] = _Known(pid, int(stat[STARTTIME]))
+        known = self._known[pid] = Known(pid, int(stat[STARTTIME]))
         if self._kept < self._kept_max and known.keep(f"/proc/{pid}/stat"):
             self._kept += 1
         return known
 
-    def _learn(self, known: _Known, name: bytes, now: float, age: float) -> None:
+    def _learn(self, known: Known, name: bytes, now: float, age: float) -> None:
         """Read what rarely changes."""
         known.name = name
         known.facts_until = now + (_FACTS_FOR if age > _SETTLED_AFTER else _UNSETTLED_FACTS_FOR)
@@ -243,26 +292,49 @@ class Sampler:
             return {each.pid: kin[each.pid] for each in known if each.pid in kin}
         listed = {}
         for each in known:
-            if each.threads > 1:
-                kids = listed_children(each.pid)
-            else:
-                if each.children_fd < 0 and each.fd >= 0 and self._kept < (self._kept_max or 0):
-                    self._kept += each.keep_children()
-                kids = each.read_children()
+            kids = listed_children(each.pid) if each.threads > 1 else self._read_children(each)
             if kids:
                 listed[each.pid] = kids
         return listed
+
+    def _read_children(self, known: Known) -> list[int]:
+        """Children of a program without further threads."""
+        if not HAS_CHILDREN_FILE:
+            return known.kids
+        if known.children_fd < 0 and known.fd >= 0 and self._kept < (self._kept_max or 0):
+            self._kept += known.keep_children()
+        return known.read_children()
+
+    def _look_closer(self, known: Known, now: float, children: bool) -> None:
+        """Read what costs more; the looks at many processes that were met together spread over the seconds."""
+        pause = DETAIL_EVERY if known.detail_at else DETAIL_EVERY * (8 + known.pid % 8) / 16
+        known.detail_at = now + pause
+        known.detail = read_detail(known.pid)
+        if children:
+            many = known.threads > 1 or not HAS_CHILDREN_FILE
+            self._take_kids(known, children_of(known.pid) if many else self._read_children(known))
+
+    def _take_kids(self, known: Known, kids: list[int]) -> None:
+        """These are its children now; nothing is remembered of those that are not any more."""
+        for kid in known.kids:
+            if kid not in kids:
+                self._drop(kid)
+        known.kids = kids
+
+    def _sum_kids(self, known: Known, info: dict[str, Any], now: float, age_base: float) -> None:
+        count, cpu, rss = 0, 0.0, 0
+        for kid in known.kids:
+            sample = self._sample(kid, now, age_base)
+            if sample is not None and sample["nice"] != "Zombie":
+                count, cpu, rss = count + 1, cpu + sample["cpu"], rss + self._known[kid].rss
+        info["children_count"], info["children_cpu"], info["children_rss"] = count, round(cpu, 1), rss
 
     def _forget_lost_children(self, parents: Iterable[int], listed: Mapping[int, list[int]]) -> None:
         """Nobody tells when a child of a worker has ended; some workers have thousands, one after the other."""
         for pid in parents:
             known = self._known.get(pid)
             if known is not None and (known.kids or pid in listed):
-                kids = listed.get(pid, [])
-                for kid in known.kids:
-                    if kid not in kids:
-                        self._drop(kid)
-                known.kids = kids
+                self._take_kids(known, listed.get(pid, []))
 
     def _sweep(self, now: float) -> None:
         """Forget what nobody asked about for a while; users may be renamed, too."""
@@ -293,81 +365,19 @@ class Sampler:
                 self._by_psutil.pop(pid, None)
         return found
 
+    def _figures_by_psutil(self, pids: Iterable[int], children: bool) -> dict[int, dict[str, Any]]:
+        import psutil  # kept off the start path
 
-class _Known:
-    """What a :class:`Sampler` remembers of one process."""
-
-    __slots__ = (
-        "at",
-        "children_fd",
-        "cmdline",
-        "create_time",
-        "data",
-        "facts_until",
-        "fd",
-        "info",
-        "kids",
-        "name",
-        "pid",
-        "start",
-        "threads",
-        "ticks",
-        "user",
-    )
-
-    def __init__(self, pid: int, start: int) -> None:
-        self.pid, self.start = pid, start
-        self.fd = self.children_fd = -1
-        self.at = self.facts_until = self.create_time = 0.0
-        self.ticks, self.threads = 0, 1
-        self.name = self.data = b""
-        self.info: dict[str, Any] = {}
-        self.user = self.cmdline = "N/A"
-        #: Pids of its children at the last look.
-        self.kids: list[int] = []
-
-    def keep(self, path: str) -> bool:
-        try:
-            self.fd = os.open(path, os.O_RDONLY)
-        except OSError:  # gone, or too many open files: read() opens the file each time, or finds it gone
-            return False
-        return True
-
-    def keep_children(self) -> int:
-        try:
-            self.children_fd = os.open(f"/proc/{self.pid}/task/{self.pid}/children", os.O_RDONLY)
-        except OSError:
-            return 0
-        return 1
-
-    def read(self) -> bytes:
-        """The ``stat`` line, empty when the process is gone; a kept descriptor never shows another one's."""
-        if self.fd < 0:
-            return read_file(f"/proc/{self.pid}/stat")
-        try:
-            return os.pread(self.fd, STAT_SIZE, 0)
-        except ProcessLookupError:
-            return b""
-
-    def read_children(self) -> list[int]:
-        if self.children_fd < 0:
-            data = read_file(f"/proc/{self.pid}/task/{self.pid}/children")
-        else:
+        wanted = list(pids)
+        found = self._infos_by_psutil(wanted, children=False)
+        for pid in list(found):
             try:
-                data = os.pread(self.children_fd, 1024, 0)
-                if len(data) == 1024:  # a large family; room for one each time would cost more
-                    data = os.pread(self.children_fd, 1 << 20, 0)
-            except ProcessLookupError:
-                return []
-        return [int(kid) for kid in data.split()] if data else []
-
-    def close(self) -> int:
-        """Give the descriptors back and tell how many they were."""
-        kept = [fd for fd in (self.fd, self.children_fd) if fd >= 0]
-        self.fd = self.children_fd = -1
-        for fd in kept:
-            os.close(fd)
-        return len(kept)
+                found[pid].update(figures_by_methods(self._by_psutil[pid], children))
+            except psutil.NoSuchProcess:
+                del found[pid]
+        for pid in set(self._by_psutil) - set(wanted):
+            del self._by_psutil[pid]
+        return found
 
 
 def _since_boot() -> float:

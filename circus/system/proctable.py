@@ -93,10 +93,13 @@ def snapshot_trees(pids: Iterable[int]) -> dict[int, tuple[ProcRef, ...]]:
         # Who is in none of the sessions is our descendant only if it left one: few processes to ask for a parent.
         kin = _kin(strangers)
         children = lambda pid: kin.get(pid, ())  # noqa: E731 - one of two ways to the same answer
-    trees = {}
+    trees: dict[int, tuple[ProcRef, ...]] = {}
     for root in wanted:
-        members: dict[int, ProcRef | None] = {root: None}
         line = [*children(root), *company.get(root, ())]
+        if not line:  # most workers have nobody
+            trees[root] = ()
+            continue
+        members: dict[int, ProcRef | None] = {root: None}
         for pid in line:  # grows while it is walked
             if pid not in members:
                 stat = read_stat(pid)
@@ -120,7 +123,10 @@ def _kin(pids: Iterable[int]) -> dict[int, list[int]]:
 
 def _company(leaders: set[int]) -> tuple[dict[int, list[int]], list[int]]:
     """Members of the sessions and process groups led by ``leaders``, and everybody else but the kernel's own;
-    asking the kernel for these two numbers costs a tenth of what its ``stat`` line does."""
+    asking the kernel for these two numbers costs a tenth of what its ``stat`` line does.
+
+    Who leads a session is a member of no other one, and of no other process group.
+    """
     company: dict[int, list[int]] = {}
     strangers: list[int] = []
     for name in os.listdir("/proc"):
@@ -128,7 +134,12 @@ def _company(leaders: set[int]) -> tuple[dict[int, list[int]], list[int]]:
             continue
         pid = int(name)
         try:
-            session, group = os.getsid(pid), os.getpgid(pid)
+            session = os.getsid(pid)
+            if session == pid:
+                if pid not in leaders:
+                    strangers.append(pid)
+                continue
+            group = os.getpgid(pid)
         except (ProcessLookupError, PermissionError):
             continue
         if session in leaders:

@@ -115,6 +115,38 @@ def info_by_methods(process: Any, interval: float, with_childs: bool) -> dict[st
     }
 
 
+def figures_by_methods(process: Any, children: bool) -> dict[str, Any]:
+    """What :meth:`circus.system.procinfo.Sampler.figures` adds, of a psutil object; None where it is refused."""
+    import psutil  # kept off the start path
+
+    def ask(question: str) -> Any:
+        try:
+            return getattr(process, question)()
+        except (AttributeError, NotImplementedError, psutil.AccessDenied):
+            return None
+
+    memory, traffic, switches, times = ask("memory_info"), ask("io_counters"), ask("num_ctx_switches"), ask("cpu_times")
+    kids = []
+    for kid in (ask("children") or ()) if children else ():
+        try:
+            kids.append((kid.cpu_percent(), kid.memory_info().rss))
+        except psutil.Error:
+            continue
+    return {
+        "rss": memory.rss if memory else None,
+        "vms": memory.vms if memory else None,
+        "threads": ask("num_threads"),
+        "cpu_time": round(times.user + times.system, 2) if times else None,
+        "fds": ask("num_fds"),
+        "read_bytes": traffic.read_bytes if traffic else None,
+        "write_bytes": traffic.write_bytes if traffic else None,
+        "ctx_switches": switches.voluntary + switches.involuntary if switches else None,
+        "children_count": len(kids),
+        "children_cpu": round(sum(cpu for cpu, _ in kids), 1),
+        "children_rss": sum(rss for _, rss in kids),
+    }
+
+
 class WorkerView:
     """What a ``psutil.Popen`` of a worker would offer, for programs that reach for ``Process._worker``.
 

@@ -22,6 +22,7 @@ from threading import Lock
 from typing import Any
 
 from circus.base.logs import logger
+from circus.system.fdset import FdSet
 from circus.system.proctable import children_of
 
 #: Called with the pid and its exit status: 0 to 255, minus the signal that ended it, or None when somebody
@@ -195,6 +196,7 @@ class Reaper:
         self.loop = loop
         self.adopt_orphans = adopt_orphans
         self._watched: dict[int, Child] = {}
+        self._listening: FdSet[Child] = FdSet(loop, self._readable)
         self._callbacks: dict[int, ExitCallback | None] = {}
         self._blind: set[int] = set()
         self._missed: list[int] = []
@@ -331,13 +333,17 @@ class Reaper:
     def _listen(self, child: Child) -> bool:
         if not child.open_pidfd():
             return False
-        self.loop.add_reader(child.pidfd, self._readable, child)
+        try:
+            self._listening.add(child.pidfd, child)
+        except OSError:
+            child.close_pidfd()
+            return False
         return True
 
     def _stop_listening(self, child: Child) -> None:
         if child.pidfd >= 0:
-            # The reader goes first: the number may belong to somebody else right after the close.
-            self.loop.remove_reader(child.pidfd)
+            # It leaves the set first: the number may belong to somebody else right after the close.
+            self._listening.discard(child.pidfd)
             child.close_pidfd()
 
     def _readable(self, child: Child) -> None:

@@ -101,6 +101,35 @@ class Integer(Kind):
         return int(value)
 
 
+class ExitCodes(Kind):
+    """Exit codes as ``78`` or ``77, 78`` in text; a sorted list of integers."""
+
+    word = "list of exit codes"
+
+    def parse(self, text: str) -> Any:
+        try:
+            codes = [int(word) for word in text.replace(",", " ").split()]
+        except ValueError:
+            codes = [-1]
+        for code in codes:
+            if not 0 <= code <= 255:
+                raise ValueError(f"{text!r} is no list of exit codes, such as 77, 78 (each from 0 to 255)")
+        return sorted(set(codes))
+
+    def check(self, name: str, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise OptionError(f"{name!r} isn't a list of exit codes", name, value)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            value = " ".join(str(code) for code in value)
+        try:
+            return self.parse("" if value is None else str(value))
+        except ValueError:
+            raise OptionError(f"{name!r} isn't a list of exit codes (each from 0 to 255)", name, value) from None
+
+    def render(self, value: Any) -> str:
+        return ", ".join(str(code) for code in value or ())
+
+
 class Real(Kind):
     """A number, not below ``minimum`` and not above ``maximum``; never not-a-number."""
 

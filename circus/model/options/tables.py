@@ -23,6 +23,7 @@ from circus.model.options.kinds import (
     Boolean,
     Choice,
     ConsoleText,
+    ExitCodes,
     Integer,
     Kind,
     Mask,
@@ -83,6 +84,9 @@ WATCHER = Table("watcher", (
           ini_default=""),
     _wire("args", Words(), None, "More arguments, split and appended to `cmd`.", ROLL, ini_default=""),
     _wire("respawn", _flag, True, "Replace processes that end.", RECONCILE, ini_default=True),
+    _wire("stop_exit_codes", ExitCodes(), None, "Exit codes that are final: a process that ends by itself with one of "
+          "them is not replaced, and the watcher stops. For those that another try cannot help.", NOTHING,
+          since="1.0"),
     _wire("graceful_timeout", _seconds, 30.0, "Seconds a process may take to end after the stop signal; then "
           "it and all its descendants are killed.", NOTHING, ini_default=30),
     _fixed("executable", _text, None, "Program to execute in place of the first word of `cmd`, which stays "
@@ -129,6 +133,8 @@ WATCHER = Table("watcher", (
           "LISTEN_PID.", ROLL, since="1.0"),
     _wire("login_env", _flag, False, "Set HOME, USER, LOGNAME and SHELL for the user of `uid`.", ROLL,
           since="1.0"),
+    _wire("capture", _flag, None, "Read output that has no stream, too: keep the last of it for `tail`, and pass it "
+          "on to circusd's own. By default as `capture` of [circus] says.", ROLL, since="1.0"),
     # Below: not part of the reply to `options`.
     _fixed("copy_path", _flag, False, "Give the processes the daemon's module search path as PYTHONPATH; "
            "needs `copy_env`.", ROLL, ini_default=False),
@@ -214,8 +220,10 @@ CIRCUS = Table("circus", (
            NOTHING),
     Option("statsd_close_outputs", _flag, False, "Send the output of circusd-stats to /dev/null.", REPLACE),
     Option("httpd_close_outputs", _flag, False, "Send the output of the web console to /dev/null.", REPLACE),
-    Option("capture", _flag, False, "Keep the last output of every watcher in memory for the live tail, and "
-           "pass it through.", REPLACE, since="1.0"),
+    Option("capture", _flag, False, "Read the output of watchers without a stream, too: keep the last of it for "
+           "`tail`, and pass it on to circusd's own.", REPLACE, since="1.0"),
+    Option("capture_size", Size(minimum=1), 65536, "Bytes of output kept in memory per process and stream, where it "
+           "is read.", REPLACE, since="1.0"),
     Option("metrics_endpoint", _text, None, "Where metrics are served in the OpenMetrics format.", REPLACE,
            since="1.0"),
     Option("stats_interval", Real(minimum=0.05), 1.0, "Seconds between two statistics of circusd-stats.",

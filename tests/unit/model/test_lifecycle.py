@@ -29,6 +29,7 @@ class Rules:
     on_demand: bool = False
     send_hup: bool = False
     reload_overlap: float = 1.0
+    stop_exit_codes: tuple[int, ...] = ()
     backoff: Backoff = field(default_factory=lambda: Backoff(jitter=0.0))
     hooks: dict[str, Any] = field(default_factory=dict)
 
@@ -220,6 +221,26 @@ def test_a_process_that_survives_sigkill_is_given_up_at_last() -> None:
     assert "does not die of SIGKILL" in " ".join(play.logged)
 
 
+def test_workers_that_are_stopped_together_have_one_timer() -> None:
+    play = started(numprocesses=3, graceful_timeout=2.0)
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    assert [when for when, _ in play.timers] == [play.now + 2.0]
+    play.advance(2.0)
+    assert [signum for _, signum in play.signals] == [15, 15, 15, 9, 9, 9]
+    assert play.settled == {"stop": None}
+
+
+def test_each_of_those_with_one_timer_is_looked_at_by_itself() -> None:
+    play = started(numprocesses=3, graceful_timeout=2.0)
+    play.dies_of = {9}
+    play.want(Wish.STOP)
+    first, second, third = sorted(play.living)
+    play.die(second, -15)
+    play.advance(2.0)
+    assert [sid for sid, signum in play.signals if signum == 9] == [first, third]
+
+
 def test_grace_of_zero_kills_at_once() -> None:
     play = started(graceful_timeout=0)
     play.dies_of = {9}
@@ -396,6 +417,48 @@ def test_without_respawn_the_last_death_stops_the_watcher() -> None:
     play.die(code=0)
     assert play.events == ["reap", "reap", "stop"]
     assert play.machine.status == "stopped"
+
+
+def test_a_final_exit_code_stops_the_watcher() -> None:
+    play = started(numprocesses=2, stop_exit_codes=(78,))
+    play.die(code=1)
+    play.advance(1)
+    assert len(play.living) == 2
+    play.events.clear()
+    play.die(code=78)
+    assert play.events == ["reap", "kill", "reap", "stop"]
+    assert play.machine.status == "stopped"
+    assert "exited with 78, which is final" in play.payloads[-1][1]["cause"]
+    play.advance(3600)
+    assert not play.living
+    play.want(Wish.START)
+    assert len(play.living) == 2
+
+
+def test_a_final_exit_code_counts_only_when_nobody_asked_for_the_end() -> None:
+    play = started(stop_exit_codes=(15,))
+    play.want(Wish.RESTART)
+    assert play.machine.status == "active"
+
+
+def test_a_start_that_meets_a_final_exit_code_fails() -> None:
+    play = Play(numprocesses=2, warmup_delay=1.0, stop_exit_codes=(78,))
+    play.want(Wish.START)
+    assert "start" not in play.settled
+    play.die(code=78)
+    play.advance(5)
+    assert isinstance(play.settled["start"], SpawnError)
+    assert play.machine.status == "stopped"
+
+
+def test_a_reload_whose_newcomer_ends_finally_is_called_off_and_the_old_worker_stays() -> None:
+    play = started(stop_exit_codes=(78,))
+    play.want(Wish.RELOAD)
+    assert len(play.living) == 2
+    play.die(max(play.living), code=78)
+    assert isinstance(play.settled["reload"], SpawnError)
+    assert play.machine.status == "active"
+    assert len(play.living) == 1
 
 
 def test_start_fills_up_a_watcher_without_respawn() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from circus.commands import errors
 from circus.model import messages
-from circus.model.messages import Request, RequestError, decode, encode, error, ok, quote, split_frames
+from circus.model.messages import Request, RequestError, clean_caller, decode, encode, error, ok, quote, split_frames
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -70,6 +70,25 @@ def test_waiting_is_a_property_and_not_a_key_of_the_request() -> None:
     assert decode(b'{"command": "stop", "properties": {"waiting": true}}').waiting
     assert not decode(b'{"command": "stop", "waiting": true}').waiting
     assert not decode(b'{"command": "stop", "properties": {"waiting": null}}').waiting
+
+
+def test_a_caller_goes_along_with_the_properties() -> None:
+    request = decode(b'{"command": "stop", "properties": {"name": "web"}, "caller": "circusctl root@db1 pid 42"}')
+    assert request.properties == {"name": "web"}
+    assert request.properties.caller == "circusctl root@db1 pid 42"  # type: ignore[attr-defined]
+    assert decode(b'{"command": "stop", "caller": "me"}').properties.caller == "me"  # type: ignore[attr-defined]
+    assert encode(decode(b'{"command": "stop", "caller": "me", "properties": {"a": 1}}').properties) == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("caller", ["null", "17", "[]", "{}", "true", '""', '" "', '"\\n\\u0000\\ud800"'])
+def test_what_is_no_caller_is_ignored(caller: str) -> None:
+    assert type(decode(f'{{"command": "stop", "caller": {caller}}}').properties) is dict
+
+
+def test_a_caller_is_short_and_printable() -> None:
+    assert clean_caller("a\x1b[31m\nb\u202ec") == "a [31m b c"
+    assert clean_caller("Jörg ☃") == "Jörg ☃"
+    assert clean_caller("x" * 10_000) == "x" * 200
 
 
 @pytest.mark.parametrize("payload", [b"", b" ", b"\n\t \r\n", b"\x0b"])

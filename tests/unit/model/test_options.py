@@ -47,6 +47,7 @@ from circus.model.options.kinds import (
     Boolean,
     Choice,
     ConsoleText,
+    ExitCodes,
     Integer,
     Kind,
     Mask,
@@ -70,6 +71,7 @@ SAMPLES: dict[type[Kind], tuple[str, ...]] = {
     Integer: ("1", " 7 "),
     Real: ("1", "1.0"),
     Boolean: ("yes", "off", " TRUE ", "0"),
+    ExitCodes: ("", "78", "77, 78", "1 2"),
     Signal: ("15", "TERM", "sigkill", "RTMIN+1"),
     Account: ("0", "root"),
     Environment: ("A=1", "A=1,B=2", '{"A": "1"}'),
@@ -195,6 +197,7 @@ def test_reported_options_are_those_of_the_wire() -> None:
     ]
     assert sorted(o.reported_name for o in WATCHER if o.reported and o.since == "0.19") == recorded
     assert sorted(o.reported_name for o in WATCHER if o.reported and o.since != "0.19") == [
+        "capture",
         "circus_env",
         "hook_timeout",
         "listen_fds",
@@ -205,6 +208,7 @@ def test_reported_options_are_those_of_the_wire() -> None:
         "respawn_backoff.factor",
         "respawn_backoff.jitter",
         "respawn_backoff.stable",
+        "stop_exit_codes",
     ]
 
 

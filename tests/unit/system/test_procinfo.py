@@ -405,6 +405,6 @@ def test_cpu_time_is_padded_and_keeps_the_hours(sampler: Sampler, monkeypatch: p
     hz = os.sysconf("SC_CLK_TCK")
     ticks = 3 * 3600 * hz + hz * 5 // 100
     line = f"1 (x) S 0 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 5 4096 1 0"
-    monkeypatch.setattr(procinfo._Known, "read", lambda self: line.encode())
+    monkeypatch.setattr(procinfo.Known, "read", lambda self: line.encode())
     monkeypatch.setattr(procinfo, "read_stat", lambda pid: line.encode().rpartition(b") ")[2].split())
     assert sampler.infos([1], children=False)[1]["ctime"] == "180:00.05"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 import zmq
 
@@ -33,6 +36,8 @@ if mode == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 local, _, target = sys.argv[sys.argv.index("-L") + 1].partition(":")
 listener = socket.socket(socket.AF_UNIX)
+if os.path.exists(local) and "StreamLocalBindUnlink=yes" in sys.argv:
+    os.unlink(local)
 listener.bind(local)
 listener.listen()
 def pipe(a, b):
@@ -132,6 +137,55 @@ def test_a_stubborn_ssh_is_killed(ssh, tmp_path, monkeypatch):
     tunnel.close()
     assert time.monotonic() - began < 10
     assert tunnel.process.returncode == -9
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_of_a_program_that_was_killed(ssh, tmp_path, signum):
+    code = "import sys, time; from circus.system.tunnel import open_tunnel; t = open_tunnel('tcp://127.0.0.1:1', 'h');"
+    program = subprocess.Popen(
+        [sys.executable, "-c", f"{code} print(t.process.pid, flush=True); time.sleep(60)"], stdout=subprocess.PIPE
+    )
+    pid = int(program.stdout.readline())
+    assert leftovers(tmp_path)
+    program.send_signal(signum)
+    program.communicate()
+    eventually(lambda: leftovers(tmp_path) == [])
+    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_tunnel_of_a_zmq_socket_is_opened_again(ssh, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("circus.system.tunnel._FIRST_PAUSE", 0.05)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
+        router.linger = dealer.linger = 0
+        bound = bind_endpoint(f"ipc://{tmp_path / 'c'}")
+        bound.attach(router)
+        tunnel = get_connection(dealer, bound.endpoint, "h")
+        dealer.send(b"one")
+        assert router.poll(10000)
+        router.recv_multipart()
+        first = tunnel.process
+        first.kill()
+        eventually(lambda: tunnel.process is not first)
+        dealer.send(b"two")
+        assert router.poll(10000)
+        assert router.recv_multipart()[1] == b"two"
+        tunnel.close()
+    assert "the tunnel through h ended (ssh ended with status -9): trying again in 0.05 s" in caplog.text
+    assert "BatchMode=yes" in ssh()
+    assert leftovers(tmp_path) == []
+
+
+def test_a_tunnel_that_is_closed_while_it_waits_is_not_opened_again(ssh, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("circus.system.tunnel._FIRST_PAUSE", 60)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        tunnel = get_connection(dealer, "tcp://127.0.0.1:1", "h")
+        tunnel.process.kill()
+        eventually(lambda: "trying again" in caplog.text)
+        began = time.monotonic()
+        tunnel.close()
+        assert time.monotonic() - began < 10
+    assert not tunnel.alive
     assert leftovers(tmp_path) == []
 
 
