@@ -7,7 +7,8 @@ keys as those of Circus (for the commands numwatchers, list, stats, status, stop
 
     python floor.py CONFIG
 
-CONFIG holds ``key = value`` lines: endpoint, pubsub_endpoint, name, cmd (split at blanks), numprocesses.
+CONFIG holds ``key = value`` lines: endpoint, pubsub_endpoint, name, cmd (split at blanks), numprocesses; with
+stats_endpoint it also publishes statistics (floor_stats.py).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def human(size: float) -> str:
 class Worker:
     """One live process: its identity, and what the stats of the last request left behind."""
 
-    __slots__ = ("create_time", "pid", "sampled_at", "started", "stat_fd", "ticks", "wid")
+    __slots__ = ("create_time", "numbers", "pid", "sampled_at", "started", "stat_fd", "ticks", "wid")
 
     def __init__(self, pid: int, wid: int, started: float) -> None:
         self.pid = pid
@@ -57,6 +58,8 @@ class Worker:
         self.ticks = 0
         self.sampled_at = 0.0
         self.create_time = 0.0
+        #: Pages of resident memory, bytes of virtual memory, threads.
+        self.numbers = (0, 0, 1)
 
 
 class Floor:
@@ -203,6 +206,7 @@ class Floor:
             worker.sampled_at = now
             minutes, seconds = divmod(ticks / TICKS, 60)
             pages = int(field[21])
+            worker.numbers = (pages, int(field[20]), int(field[17]))
             infos[worker.pid] = {
                 "mem_info1": human(pages * PAGE),
                 "mem_info2": human(int(field[20])),
@@ -224,7 +228,6 @@ class Floor:
     # -- loop ------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        signal.signal(signal.SIGTERM, self.terminate)
         for wid in range(1, self.count + 1):
             self.spawn(wid)
         router_fd = self.router_fd
@@ -239,7 +242,15 @@ class Floor:
 
 def main() -> None:
     """Run until told to quit."""
-    Floor(read_config(sys.argv[1])).run()
+    config = read_config(sys.argv[1])
+    if "stats_endpoint" in config:
+        from floor_stats import StreamFloor
+
+        daemon: Floor = StreamFloor(config)
+    else:
+        daemon = Floor(config)
+    signal.signal(signal.SIGTERM, daemon.terminate)
+    daemon.run()
 
 
 if __name__ == "__main__":

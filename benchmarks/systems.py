@@ -67,11 +67,20 @@ class Place:
 
 @dataclass(frozen=True)
 class Job:
-    """What a daemon runs: a watcher ``w`` of ``count`` processes of ``cmd``, stdout in ``log`` if given."""
+    """What a daemon runs: a watcher ``w`` of ``count`` processes of ``cmd``, stdout in ``log`` if given.
+
+    With ``stats`` it publishes statistics, too.
+    """
 
     cmd: str
     count: int
     log: Path | None = None
+    stats: bool = False
+
+
+def stats_endpoint(control: str) -> str:
+    """Where the daemon with that control endpoint publishes its statistics."""
+    return f"{control}.s"
 
 
 class System:
@@ -148,6 +157,7 @@ class Floor(System):
         return (
             f"endpoint = {control}\npubsub_endpoint = {events}\n"
             f"name = w\ncmd = {job.cmd}\nnumprocesses = {job.count}\n"
+            + (f"stats_endpoint = {stats_endpoint(control)}\n" if job.stats else "")
         )
 
     def capture(self, place: Place, job: Job) -> Daemon | Pipes:
@@ -177,6 +187,7 @@ class Circus(System):
             "[circus]",
             f"endpoint = {control}",
             f"pubsub_endpoint = {events}",
+            *(["statsd = True", f"stats_endpoint = {stats_endpoint(control)}"] if job.stats else []),
             "[watcher:w]",
             f"cmd = {job.cmd}",
             f"numprocesses = {job.count}",

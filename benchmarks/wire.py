@@ -120,6 +120,32 @@ class Events:
         return [(now, int(json.loads(payload)["process_pid"]))]
 
 
+class Stream:
+    """A SUB on the statistics of every watcher."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
+        self.socket = context.socket(zmq.SUB)
+        self.socket.linger = 0
+        self.socket.rcvhwm = 0
+        self.socket.subscribe(b"stat.")
+        self.socket.setsockopt(zmq.RECONNECT_IVL, 10)
+        self.socket.connect(endpoint)
+        #: How many messages came about each process of the watcher ``w``, by pid.
+        self.counts: dict[bytes, int] = {}
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.socket.close()
+
+    def take(self) -> None:
+        """Count what has arrived."""
+        while self.socket.poll(0):
+            topic = self.socket.recv()
+            self.socket.recv()
+            if topic.startswith(b"stat.w."):
+                self.counts[topic] = self.counts.get(topic, 0) + 1
+
+
 class Notices:
     """The pipe that is the stdout of all workers: each tells its pid, once, as soon as it runs."""
 

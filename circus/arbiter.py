@@ -24,6 +24,7 @@ from circus.endpoints import Endpoints
 from circus.engine import Engine
 from circus.exc import CircusError, ConflictError
 from circus.fleet import Fleet
+from circus.journal import Journal
 from circus.lookups import ConfigLookups
 from circus.ondemand import SocketAlarm
 from circus.sockets import CircusSocket, CircusSockets
@@ -88,6 +89,10 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         fqdn_prefix: str | None = None,
         umask: int | None = None,
         endpoint_owner: str | None = None,
+        stats_interval: float = 1.0,
+        metrics_endpoint: str | None = None,
+        capture: bool = False,
+        capture_size: int = 1 << 16,
     ) -> None:
         self.watchers = watchers
         self.endpoint, self.pubsub_endpoint, self.stats_endpoint = endpoint, pubsub_endpoint, stats_endpoint
@@ -99,6 +104,8 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         self.debug, self.debug_gc, self.ssh_server, self.proc_name = debug, debug_gc, ssh_server, proc_name
         self.pidfile, self.loglevel, self.logoutput, self.loggerconfig = pidfile, loglevel, logoutput, loggerconfig
         self.umask, self.endpoint_owner, self.fqdn_prefix = umask, endpoint_owner, fqdn_prefix
+        self.stats_interval, self.metrics_endpoint = float(stats_interval), metrics_endpoint
+        self.capture, self.capture_size = capture, int(capture_size)
         self.pid = os.getpid()
         self._fqdn: str | None = None
         self._zmq = context
@@ -112,6 +119,8 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
                 loop.handle_callback_exception = self._report_callback
         self.engine = Engine(self._boot, adopt_orphans=self.pid == 1)
         self.bus = Bus(self._boot)
+        #: The last events, for those who come later.
+        self.journal = Journal()
         self._evpub: Any = None
         self.sockets = CircusSockets(sockets)
         self.alarm = SocketAlarm(self._boot, self.sockets)
@@ -201,7 +210,7 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
             "check_delay", "endpoint", "pubsub_endpoint", "statsd", "stats_endpoint", "multicast_endpoint",
             "warmup_delay", "httpd", "httpd_host", "httpd_port", "debug", "debug_gc", "pidfile", "loglevel",
             "logoutput", "loggerconfig", "fqdn_prefix", "umask", "endpoint_owner", "statsd_close_outputs",
-            "httpd_close_outputs",
+            "httpd_close_outputs", "stats_interval", "metrics_endpoint", "capture", "capture_size",
         )
         arbiter = cls(
             watchers,
@@ -380,7 +389,7 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
 
     # -- stopping the daemon ------------------------------------------------------------------------------------
 
-    def stop(self, cause: str = "quit") -> Any:
+    def stop(self, cause: str = "stop() in a program") -> Any:
         """Stop all watchers and then the daemon; overtakes whatever runs, a full restart too.
 
         :return: Future, done when everything is closed (with a loop of its own: just before, for the loop ends,
@@ -481,9 +490,12 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         if running is not None:
             raise ConflictError(f"arbiter is already running {running} command")
 
-    def restart(self, inside_circusd: bool = False, watcher_iter_func: Any = None) -> Any:
+    def restart(
+        self, inside_circusd: bool = False, watcher_iter_func: Any = None, cause: str = "restart() in a program"
+    ) -> Any:
         """Restart chosen watchers, or with ``inside_circusd`` the whole daemon in its process.
 
+        :param cause: who wants it.
         :raises CircusError: OSError: ValueError: when the configuration file is invalid; then nothing is touched.
         :return: Future, done after the stop phase.
         """
@@ -495,15 +507,16 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
 
                 rehearse(self, get_config(self.config_file))
             self._restarting = True
-            return as_future(self._quit("restart command"), self._boot.real)
+            return as_future(self._quit(cause), self._boot.real)
         chosen = self.iter_watchers() if watcher_iter_func is None else list(watcher_iter_func())
         started = Ticket("restart")
         whole = watcher_iter_func is None
 
         def stopped(_: Ticket) -> None:
-            self._start_watchers(chosen, boot=False, forced=not whole).on_done(lambda _: started.settle())
+            again = self._start_watchers(chosen, boot=False, forced=not whole, cause=cause)
+            again.on_done(lambda _: started.settle())
 
-        self._stop_watchers(chosen, "restart command").on_done(stopped)
+        self._stop_watchers(chosen, cause).on_done(stopped)
         return as_future(started, self._boot.real)
 
     # -- configuration ------------------------------------------------------------------------------------------
@@ -525,7 +538,12 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         sizes = {watcher.name: watcher.numprocesses for watcher in self.watchers}
         return make_plan(self._cfg or {}, config, sizes), config
 
-    def reload_from_config(self, config_file: str | None = None, inside_circusd: bool = False) -> Any:
+    def reload_from_config(
+        self,
+        config_file: str | None = None,
+        inside_circusd: bool = False,
+        cause: str = "reload_from_config() in a program",
+    ) -> Any:
         """Make the daemon what the file says, changing as little as possible (all or nothing). :return: Future."""
         self._guard("arbiter_reload_config")
         from circus.base.tasks import create_task
@@ -536,7 +554,7 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         async def run() -> None:
             try:
                 plan, config = self.make_plan(config_file)
-                await apply_plan(self, plan, config)
+                await apply_plan(self, plan, config, cause)
                 if config_file:
                     self.config_file = config_file
             finally:
@@ -592,7 +610,7 @@ class ThreadedArbiter(threading.Thread, Arbiter):
         finally:
             self._up.set()
 
-    def stop(self, cause: str = "quit") -> Any:
+    def stop(self, cause: str = "stop() in a program") -> Any:
         """Stop from any thread; from another one it returns when the arbiter's thread has ended."""
         if threading.current_thread() is self:
             return Arbiter.stop(self, cause)

@@ -190,6 +190,8 @@ class LightClient:
         if self._tunnel is None or not self._tunnel.alive:
             from circus.system.tunnel import open_tunnel  # kept off the way of those without ssh
 
+            if self._tunnel is not None:
+                self._tunnel.close()
             self._tunnel = open_tunnel(self.endpoint, self.ssh_server, self.ssh_keyfile)
         return self._tunnel.endpoint
 
@@ -201,7 +203,14 @@ class LightClient:
         endpoint = parse_endpoint(near_end)
         if endpoint.scheme not in ("tcp", "ipc") or ";" in endpoint.host:
             return self._connect_by_zmq(timeout)
-        return DealerConnection(near_end, timeout)
+        try:
+            return DealerConnection(near_end, timeout)
+        except HandshakeError as error:
+            # The near end always accepts; only ssh knows why nobody spoke.
+            said = self._tunnel.said() if self._tunnel is not None else ""
+            if not said:
+                raise
+            raise TransportError(f"cannot reach {self.endpoint} through {self.ssh_server}: ssh says: {said}") from error
 
     def _connect_by_zmq(self, timeout: float | None) -> Connection:
         from circus.client import CircusClient  # loads libzmq

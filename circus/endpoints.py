@@ -15,6 +15,7 @@ from circus.exc import CircusError
 from circus.system.kept import KeptEndpoints
 
 if TYPE_CHECKING:
+    from circus.journal import Journal
     from circus.system.bootloop import BootLoop
     from circus.system.bus import Bus
 
@@ -26,6 +27,7 @@ class Endpoints:
     pubsub_endpoint: str | None
     endpoint_owner: str | None
     bus: Bus
+    journal: Journal
     kept: KeptEndpoints | None
     sys_hdl: Any
     _boot: BootLoop
@@ -82,6 +84,8 @@ class Endpoints:
         """Go on with the endpoints of the arbiter before, as far as they are still the same; give up the others."""
         self._zmq, self._own_context = kept.context, True
         self._inherited = kept
+        if kept.journal is not None:
+            self.journal = kept.journal
         for which, before, now in (
             ("control", kept.endpoint, self.endpoint), ("pubsub", kept.pubsub_endpoint, self.pubsub_endpoint),
         ):
@@ -99,6 +103,7 @@ class Endpoints:
         bound, self._bound = self._bound, {}
         self.kept = KeptEndpoints(
             self._zmq, self.endpoint, self.pubsub_endpoint, control, publisher, topics, bound,
+            self.journal,
         )
         self._zmq, self._own_context = None, False
 

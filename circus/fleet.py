@@ -91,7 +91,9 @@ class Fleet:
         if not self._stopping and watcher in self.watchers:
             self.alarm.stage_changed(watcher, stage)
 
-    def _start_watchers(self, watchers: Iterable[Watcher] | None, *, boot: bool, forced: bool = False) -> Ticket:
+    def _start_watchers(
+        self, watchers: Iterable[Watcher] | None, *, boot: bool, forced: bool = False, cause: str = "start"
+    ) -> Ticket:
         """Start watchers one after the other, by priority, with ``warmup_delay`` after each.
 
         A watcher that meets trouble is left to its retries and the next one has its turn; one that was stopped
@@ -126,7 +128,7 @@ class Fleet:
             turn.on_done(lambda _: self._boot.call_later(self.warmup_delay, following)
                          if self.warmup_delay else self._boot.call_soon(following))
             watcher.supervision.on_trouble = turn.settle
-            wish = watcher.wish(Wish.START, "daemon start" if boot else "start command")
+            wish = watcher.wish(Wish.START, "daemon start" if boot else cause)
             wish.on_done(lambda _: turn.settle())
 
         following()
@@ -137,25 +139,34 @@ class Fleet:
         for queue in self._queues:
             queue[:] = [watcher for watcher in queue if watcher not in watchers]
 
-    def start_watcher(self, watcher: Watcher) -> Any:
+    def start_watcher(self, watcher: Watcher, cause: str = "start_watcher() in a program") -> Any:
         """Start one watcher if it has ``autostart``. :return: Future, done ``warmup_delay`` later."""
-        return as_future(self._start_watchers([watcher], boot=False), self._boot.real)
+        return as_future(self._start_watchers([watcher], boot=False, cause=cause), self._boot.real)
 
-    def start_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
+    def start_watchers(
+        self,
+        watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None,
+        cause: str = "start_watchers() in a program",
+    ) -> Any:
         """Start several watchers by priority; those a function chose are all started, else those with autostart."""
         self._guard("arbiter_start_watchers")
         chosen = None if watcher_iter_func is None else list(watcher_iter_func())
         for watcher in chosen or ():
             self.alarm.hold(watcher, held=False)
-        return as_future(self._start_watchers(chosen, boot=False, forced=chosen is not None), self._boot.real)
+        started = self._start_watchers(chosen, boot=False, forced=chosen is not None, cause=cause)
+        return as_future(started, self._boot.real)
 
-    def stop_watchers(self, watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None) -> Any:
+    def stop_watchers(
+        self,
+        watcher_iter_func: Callable[..., Iterable[Watcher]] | None = None,
+        cause: str = "stop_watchers() in a program",
+    ) -> Any:
         """Stop several watchers together (all when none are chosen). :return: Future, done when the last is stopped."""
         self._guard("arbiter_stop_watchers")
         chosen = self.watchers if watcher_iter_func is None else list(watcher_iter_func(reverse=False))
         for watcher in chosen:
             self.alarm.hold(watcher, held=True)
-        return as_future(self._stop_watchers(chosen, "stop command"), self._boot.real)
+        return as_future(self._stop_watchers(chosen, cause), self._boot.real)
 
     def _stop_watchers(self, watchers: Iterable[Watcher], cause: str) -> Ticket:
         chosen = sorted(watchers, key=lambda watcher: watcher.priority)
@@ -181,7 +192,7 @@ class Fleet:
         for watcher in [*self.watchers, *self._leaving]:
             watcher.hurry()
 
-    def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload command") -> Any:
+    def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload() in a program") -> Any:
         """Reload every running watcher, highest priority first; log files are opened again. :return: Future."""
         if self._stopping:
             done = Ticket("reload")
@@ -221,9 +232,10 @@ class Fleet:
         for watcher in self.watchers:
             watcher.reopen_streams()
 
-    def add_watcher(self, name: str, cmd: str, **kw: Any) -> Watcher:
+    def add_watcher(self, name: str, cmd: str, *, cause: str = "add_watcher() in a program", **kw: Any) -> Watcher:
         """Add a watcher; it is not started.
 
+        :param cause: who wants it, for the ``add`` event; everything else is an option of the watcher.
         :raises AlreadyExist: for a name that is taken, whatever its case. :raises ValueError: for an empty name.
         """
         self._guard("arbiter_add_watcher")
@@ -236,10 +248,10 @@ class Fleet:
         self._watchers_names[name.lower()] = watcher
         if self._open or self._evpub is not None:
             self._introduce(watcher)
-        watcher.notify_event("add", {"time": time.time()})
+        watcher.notify_event("add", {"time": time.time(), "cause": cause})
         return watcher
 
-    def rm_watcher(self, name: str, nostop: bool = False) -> Any:
+    def rm_watcher(self, name: str, nostop: bool = False, cause: str = "rm_watcher() in a program") -> Any:
         """Forget a watcher; its processes are stopped, or run on unmanaged with ``nostop``. :return: Future."""
         self._guard("arbiter_rm_watcher")
         done = Ticket("rm")
@@ -248,13 +260,13 @@ class Fleet:
         except KeyError as error:
             done.fail(error)
             return as_future(done, self._boot.real)
-        watcher.notify_event("remove", {"time": time.time()})
+        watcher.notify_event("remove", {"time": time.time(), "cause": cause})
         if nostop:
             self._drop(watcher)
             watcher.supervision.abandon()
             done.settle()
         else:
-            self.dismiss(watcher, "rm command").on_done(lambda _: done.settle())
+            self.dismiss(watcher, cause).on_done(lambda _: done.settle())
         return as_future(done, self._boot.real)
 
     def dismiss(self, watcher: Watcher, cause: str) -> Ticket:

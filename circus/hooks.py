@@ -7,6 +7,7 @@ decided by the life cycle.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,7 +41,7 @@ def load_hook(target: Any, *, reload: bool = False) -> tuple[Callable[..., Any],
 class _Call:
     """One question to one hook."""
 
-    __slots__ = ("answered", "arguments", "function", "ignore_failure", "name", "over", "timer")
+    __slots__ = ("answered", "arguments", "began", "function", "ignore_failure", "name", "over", "timer")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class _Call:
         self.name, self.function, self.arguments = name, function, arguments
         self.ignore_failure, self.answered = ignore_failure, answered
         self.over = False
+        self.began = 0.0
         self.timer: Any = None
 
 
@@ -63,15 +65,24 @@ class HookRunner:
     end it) and the next hook runs in another.
 
     :param loop: asyncio's method names; answers arrive there.
-    :param report: called on the loop as ``report(name, error)`` after each hook; ``error`` is None after success.
+    :param report: called on the loop as ``report(name, error, go, took)`` after each hook: ``error`` is None after
+        success, ``go`` whether what the hook guards may go on, ``took`` how many seconds it thought.
     """
 
-    def __init__(self, loop: Any, report: Callable[[str, BaseException | None], None], timeout: float = 60.0) -> None:
+    def __init__(
+        self, loop: Any, report: Callable[[str, BaseException | None, bool, float], None], timeout: float = 60.0
+    ) -> None:
         self._loop = loop
         self._report = report
         self.timeout = timeout
         self._queue: deque[_Call] = deque()
         self._current: _Call | None = None
+
+    @property
+    def asking(self) -> tuple[str, float] | None:
+        """The hook that has not answered yet and how many seconds it has been thinking; None for none."""
+        call = self._current
+        return None if call is None else (call.name, time.monotonic() - call.began)
 
     def ask(
         self,
@@ -90,6 +101,7 @@ class HookRunner:
         if not self._queue:
             return
         call = self._current = self._queue.popleft()
+        call.began = time.monotonic()
         call.timer = self._loop.call_later(self.timeout, self._expired, call)
         try:
             threading.Thread(target=self._run, args=(call,), name=f"hook {call.name}", daemon=True).start()
@@ -140,10 +152,10 @@ class HookRunner:
         call.timer.cancel()
         if error is not None:
             logger.error("Hook %r failed", call.name, exc_info=error)
-        self._report(call.name, error)
-        self._current = None
         spec = HOOKS.get(call.name)
         go = spec.go(result, error is not None, call.ignore_failure) if spec else True
+        self._report(call.name, error, go, time.monotonic() - call.began)
+        self._current = None
         try:
             call.answered(go)
         finally:

@@ -93,6 +93,13 @@ class SocketAlarm:
         if not self._closed and watcher.is_stopped():
             self.arm(watcher)
 
+    def _name_of(self, fd: int) -> str:
+        return next((name for name, sock in self._sockets.items() if sock.fileno() == fd), f"on fd {fd}")
+
+    def awaits(self, watcher: Watcher) -> list[str]:
+        """Names of the sockets whose next connection starts ``watcher``; empty when none would."""
+        return [self._name_of(fd) for fd, watchers in self._waiting.items() if watcher in watchers]
+
     def close(self) -> None:
         """Watch nothing any more."""
         self._closed = True
@@ -105,4 +112,4 @@ class SocketAlarm:
             self.disarm(watcher)
             self._woken[watcher.name] = (self._loop.time(), self._woken.get(watcher.name, (0.0, 0))[1])
             logger.info("%s: somebody connects, starting it", watcher.name)
-            watcher.supervision.wish(Wish.START, f"connection on fd {fd}")
+            watcher.supervision.wish(Wish.START, f"connection on socket {self._name_of(fd)}")

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from circus.base.causes import caused
 from circus.base.logs import logger
 from circus.base.tasks import Ticket
 from circus.exc import ConfigError, ConflictError
@@ -27,11 +28,12 @@ from circus.watcher import Watcher
 _ENDPOINTS = ("endpoint", "pubsub_endpoint")
 
 
-async def apply_plan(arbiter: Any, plan: Plan, config: dict[str, Any]) -> None:
+async def apply_plan(arbiter: Any, plan: Plan, config: dict[str, Any], cause: str = "reloadconfig") -> None:
     """Bring ``config`` about.
 
     :param arbiter: whose watchers and sockets change.
     :param plan: from :func:`circus.model.plan.make_plan` for this very ``config``.
+    :param cause: who wants it.
     :raises ConfigError: when the plan has problems. :raises OSError: ValueError: ImportError: when a new part cannot
         be made; then nothing was changed, or what was changed is as before.
     :raises ConflictError: when the daemon is told to stop meanwhile.
@@ -43,9 +45,9 @@ async def apply_plan(arbiter: Any, plan: Plan, config: dict[str, Any]) -> None:
     if plan.restarts_daemon:
         # New endpoints or the like: a full restart from the file, which was read and checked already.
         arbiter._busy = None
-        await arbiter.restart(inside_circusd=True)
+        await caused(arbiter.restart, cause)(inside_circusd=True)
         return
-    change = _Change(arbiter, plan)
+    change = _Change(arbiter, plan, cause)
     change.prepare()
     await change.apply()
     arbiter._cfg = config
@@ -79,8 +81,8 @@ def rehearse(arbiter: Any, config: Mapping[str, Any]) -> None:
 class _Change:
     """One run of a plan."""
 
-    def __init__(self, arbiter: Any, plan: Plan) -> None:
-        self.arbiter, self.plan = arbiter, plan
+    def __init__(self, arbiter: Any, plan: Plan, cause: str) -> None:
+        self.arbiter, self.plan, self.cause = arbiter, plan, cause
         #: New watchers and sockets by name.
         self.watchers: dict[str, Watcher] = {}
         self.sockets: dict[str, CircusSocket] = {}
@@ -183,7 +185,7 @@ class _Change:
         users = [w for w in self.arbiter.iter_watchers()
                  if not w.is_stopped() and any(_uses(w, step.name) for step in going)]
         self.undo.append(lambda: self._start_again(users))
-        await self._stop_all(users, "reloadconfig changes its socket")
+        await self._stop_all(users, f"{self.cause}: its socket changes")
         for step in going:
             self.arbiter.sockets.pop(step.name).close()
             self.undo.append(lambda step=step: self._open_again(step))  # type: ignore[misc]
@@ -209,13 +211,14 @@ class _Change:
 
     def _start_again(self, watchers: Iterable[Watcher]) -> None:
         for watcher in watchers:
-            watcher.supervision.wish(Wish.START, "reloadconfig undone")
+            watcher.supervision.wish(Wish.START, f"{self.cause}, undone")
 
     async def _exchange(self) -> None:
         """New parts take the places of old ones."""
         arbiter = self.arbiter
         removed = [self._find(step.name) for step in self._steps(Act.REMOVE_WATCHER)]
-        stops = [arbiter.dismiss(watcher, "reloadconfig") for watcher in removed if watcher is not None]
+        gone = f"{self.cause}: it is gone from the file"
+        stops = [arbiter.dismiss(watcher, gone) for watcher in removed if watcher is not None]
         await asyncio.gather(*map(_settled, stops))
         retired = []
         for step in self._steps(Act.REMOVE_SOCKET, Act.REPLACE_SOCKET):
@@ -225,7 +228,7 @@ class _Change:
         for step in self._steps(Act.ADD_SOCKET, Act.REPLACE_SOCKET):
             arbiter.sockets[step.name] = self.sockets[step.name]
         for watcher in self.restarting:
-            watcher.supervision.wish(Wish.START, "reloadconfig changed its socket")
+            watcher.supervision.wish(Wish.START, f"{self.cause}: its socket has changed")
         for step in self._steps(Act.RESIZE_WATCHER):
             await self._resize(step)
         await self._replace_and_add()
@@ -243,7 +246,7 @@ class _Change:
             watcher.numprocesses = max(0, int(step.new["numprocesses"]))
             turn = Ticket("turn")
             watcher.supervision.on_trouble = turn.settle
-            watcher.supervision.wish(Wish.RESIZE, "reloadconfig").on_done(lambda _: turn.settle())
+            watcher.supervision.wish(Wish.RESIZE, self.cause).on_done(lambda _: turn.settle())
             await _settled(turn)
 
     async def _replace_and_add(self) -> None:
@@ -253,14 +256,14 @@ class _Change:
             self._check_still_running()
             old = self._find(step.name)
             if old is not None:
-                await self._stop_all([old], "reloadconfig")
+                await self._stop_all([old], f"{self.cause}: its section has changed")
                 self.arbiter._drop(old)
                 old.close_streams()
             self._check_still_running()
             self.arbiter.watchers.append(watcher)
             self.arbiter._introduce(watcher)
             if watcher.autostart and not watcher.on_demand:
-                await _settled(self.arbiter._start_watchers([watcher], boot=False))
+                await _settled(self.arbiter._start_watchers([watcher], boot=False, cause=self.cause))
 
     def _renew_holders(self) -> None:
         """Watchers that hold every socket there is, though they name none, must not keep old addresses open."""
@@ -271,7 +274,7 @@ class _Change:
         for watcher in self.arbiter.iter_watchers():
             named = socket_references(vars(watcher))
             if watcher.use_sockets and not named - OWN_SOCKETS and watcher not in fresh and not watcher.is_stopped():
-                watcher.supervision.wish(Wish.RESTART, "a socket it had is gone")
+                watcher.supervision.wish(Wish.RESTART, f"{self.cause}: a socket it had is gone")
 
     async def _stop_all(self, watchers: Iterable[Watcher], cause: str) -> None:
         await asyncio.gather(*(_settled(watcher.supervision.wish(Wish.STOP, cause)) for watcher in watchers))

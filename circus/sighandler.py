@@ -10,6 +10,7 @@ import signal
 import threading
 from typing import Any
 
+from circus.base.causes import caused
 from circus.base.logs import logger
 
 
@@ -38,6 +39,7 @@ class SysHandler:
         self._received: list[int] = []
         self._bridging = False
         self._asked_to_stop = 0
+        self._dealing_with = "a signal"
         if threading.current_thread() is threading.main_thread():
             logger.info("Registering signals...")
             self._register()
@@ -92,6 +94,7 @@ class SysHandler:
         if name is None:
             return
         logger.info("Got signal SIG_%s", name.upper())
+        self._dealing_with = f"SIG{name.upper()}"
         try:
             getattr(self, f"handle_{name}")()
         except Exception:
@@ -105,7 +108,7 @@ class SysHandler:
             logger.warning("asked to stop again: no more grace, killing what is left")
             arbiter.hurry()
         else:
-            arbiter.stop()
+            caused(arbiter.stop, self._dealing_with)()
 
     def reload(self) -> None:
         """Reload all running watchers gracefully."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from circus.base import environ
@@ -20,11 +21,14 @@ from circus.base.logs import logger
 from circus.base.tasks import Ticket, as_future, current_loop, unwrap_loop
 from circus.exc import ConflictError
 from circus.hooks import load_hook
+from circus.journal import UNTOLD, Journal
 from circus.manual import ByHand
 from circus.model import steps
 from circus.model.messages import encode
+from circus.model.options.kinds import ExitCodes
 from circus.model.pacing import Backoff
 from circus.model.steps import Wish
+from circus.outputs import Outputs
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING, Process
 from circus.supervision import Supervision
 from circus.system.aio import restore_tls
@@ -44,7 +48,7 @@ def tornado_sleep(duration: float) -> Any:
     return sleep(duration)
 
 
-class Watcher(Adjustable, ByHand):
+class Watcher(Adjustable, Outputs, ByHand):
     """N identical processes, kept alive.
 
     All parameters are the options of a ``[watcher:NAME]`` section (spec config.md 5, library.md 3) with the same
@@ -136,9 +140,13 @@ class Watcher(Adjustable, ByHand):
             self._set_hook(hook, target)
         #: The processes by pid, dead ones included until their end was dealt with.
         self.processes: dict[int, Any] = {}
+        #: How many processes were started so far, by worker id.
+        self.starts: dict[int, int] = {}
         self.sockets: Any = None
         self.evpub_socket: Any = None
         self.arbiter: Any = None
+        #: Where events are remembered; None for a watcher used alone.
+        self.journal: Journal | None = None
         self._engine: Engine | None = None
         self._supervision: Supervision | None = None
         self._forced_status: str | None = None
@@ -160,6 +168,8 @@ class Watcher(Adjustable, ByHand):
         self.circus_env = to_bool(options.get("circus_env", True))
         self.listen_fds = to_bool(options.get("listen_fds", False))
         self.login_env = to_bool(options.get("login_env", False))
+        self.stop_exit_codes = ExitCodes().check("stop_exit_codes", options.get("stop_exit_codes"))
+        self.capture = None if options.get("capture") is None else to_bool(options["capture"])
 
     def _check(self) -> None:
         if self.singleton and self.numprocesses not in (0, 1):
@@ -206,6 +216,8 @@ class Watcher(Adjustable, ByHand):
     def initialize(self, evpub_socket: Any, sockets: Any, arbiter: Any) -> None:
         """Tell the watcher where it lives: event socket, managed sockets, arbiter. May be called again."""
         self.evpub_socket, self.sockets, self.arbiter = evpub_socket, sockets, arbiter
+        journal = getattr(arbiter, "journal", None)
+        self.journal = journal if isinstance(journal, Journal) else None
 
     @property
     def engine(self) -> Engine:
@@ -332,7 +344,7 @@ class Watcher(Adjustable, ByHand):
         loop = self.engine.loop
         return ticket if getattr(loop, "real", loop) is None else as_future(ticket, loop)
 
-    def start(self, cause: str = "start command") -> Any:
+    def start(self, cause: str = "start() in a program") -> Any:
         """Start it, or start the processes that are missing.
 
         :return: Future of ``{"started": [pids], "kept": [pids]}``.
@@ -350,7 +362,7 @@ class Watcher(Adjustable, ByHand):
     def _start(self, cause: str = "start") -> Any:
         return self._future(self.wish(Wish.START, cause))
 
-    def stop(self, cause: str = "stop command") -> Any:
+    def stop(self, cause: str = "stop() in a program") -> Any:
         """Stop all its processes and close its streams. :return: Future of None."""
         self.guard("watcher_stop")
         self._hold(held=True)
@@ -361,7 +373,7 @@ class Watcher(Adjustable, ByHand):
     def _stop(self, close_output_streams: bool = False, cause: str = "stop") -> Any:
         return self._future(self.wish(Wish.STOP, cause))
 
-    def restart(self, cause: str = "restart command") -> Any:
+    def restart(self, cause: str = "restart() in a program") -> Any:
         """Stop, then start. :return: Future of ``{"stopped", "started", "kept"}`` pid lists."""
         self.guard("watcher_restart")
         return self._restart(cause)
@@ -369,7 +381,7 @@ class Watcher(Adjustable, ByHand):
     def _restart(self, cause: str = "restart") -> Any:
         return self._future(self.wish(Wish.RESTART, cause))
 
-    def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload command") -> Any:
+    def reload(self, graceful: bool = True, sequential: bool = False, cause: str = "reload() in a program") -> Any:
         """Replace its processes; a stopped watcher is started.
 
         :param graceful: new processes first, the old ones end when the new have proved themselves (or HUP with
@@ -389,17 +401,17 @@ class Watcher(Adjustable, ByHand):
             logger.warning("with graceful=False, sequential=True is ignored")
         return self._restart(cause)
 
-    def incr(self, nb: int = 1, cause: str = "incr command") -> Any:
+    def incr(self, nb: int = 1, cause: str = "incr() in a program") -> Any:
         """Have ``nb`` more processes. :return: Future of the new number."""
         self.guard("watcher_incr")
         return self._resize(self.numprocesses + nb, cause)
 
-    def decr(self, nb: int = 1, cause: str = "decr command") -> Any:
+    def decr(self, nb: int = 1, cause: str = "decr() in a program") -> Any:
         """Have ``nb`` fewer processes, never less than none. :return: Future of the new number."""
         self.guard("watcher_decr")
         return self._resize(self.numprocesses - nb, cause)
 
-    def set_numprocesses(self, np: int, cause: str = "set command") -> Any:
+    def set_numprocesses(self, np: int, cause: str = "set_numprocesses() in a program") -> Any:
         """Have ``np`` processes.
 
         :raises ValueError: for more than one process of a singleton.
@@ -419,7 +431,7 @@ class Watcher(Adjustable, ByHand):
         pids: Any = None,
         signum: int | None = None,
         graceful_timeout: float | None = None,
-        cause: str = "kill command",
+        cause: str = "kill_workers() in a program",
     ) -> Any:
         """End processes and have them replaced.
 
@@ -438,7 +450,8 @@ class Watcher(Adjustable, ByHand):
         if self.by_hand:
             return self._future(self._drive(self._kill_by_hand(process, stop_signal, graceful_timeout)))
         answer, going = Ticket("kill"), not self.supervision.keeps(process)
-        wish = self.wish(Wish.KILL, pids={process.pid}, signum=stop_signal, graceful_timeout=graceful_timeout)
+        params = {"pids": {process.pid}, "signum": stop_signal, "graceful_timeout": graceful_timeout}
+        wish = self.wish(Wish.KILL, "kill_process() in a program", **params)
         wish.on_done(lambda done: answer.fail(done.error) if done.error else answer.settle(not going))
         return self._future(answer)
 
@@ -496,23 +509,31 @@ class Watcher(Adjustable, ByHand):
             use_fds=self.use_sockets,
             watcher=self,
             spawn=False,
-            pipe_stdout=self.stdout_stream is not None,
-            pipe_stderr=self.stderr_stream is not None,
+            pipe_stdout=self.sink("stdout") is not None,
+            pipe_stderr=self.sink("stderr") is not None,
             close_child_stdin=self.close_child_stdin,
             close_child_stdout=self.close_child_stdout,
             close_child_stderr=self.close_child_stderr,
         )
         process.spawn()
+        if self.output_tail is not None:
+            self.output_tail.begin(process)
+        self.starts[wid] = self.starts.get(wid, 0) + 1
         return process
 
     # -- signals ------------------------------------------------------------------------------------------------
 
-    def send_signal(self, pid: int, signum: int) -> None:
-        """Send ``signum`` to the process ``pid`` of this watcher, hooks included; an unknown pid is only logged."""
+    def send_signal(self, pid: int, signum: int, cause: str = "") -> None:
+        """Send ``signum`` to the process ``pid`` of this watcher, hooks included; an unknown pid is only logged.
+
+        :param cause: who wants that; what is said of it here is told by ``why``.
+        """
         process = self.processes.get(pid)
         if process is None:
             logger.debug("process %s does not exist", pid)
             return
+        if cause and self._supervision is not None:
+            self._supervision.note_signal(pid, signum, cause)
         if self._supervision is not None and ("before_signal" in self.hooks or "after_signal" in self.hooks):
             self._supervision.signal(process, signum)
             return
@@ -544,18 +565,42 @@ class Watcher(Adjustable, ByHand):
     # -- events, hooks, streams ---------------------------------------------------------------------------------
 
     def notify_event(self, topic: str, msg: Mapping[str, Any]) -> None:
-        """Publish ``watcher.<res_name>.<topic>`` with ``msg`` as JSON; silent when there is nowhere to publish."""
+        """Enter an event in the daemon's journal, and publish it as ``watcher.<res_name>.<topic>`` if anybody listens.
+
+        :param msg: the payload, not to be changed afterwards. In a daemon ``cause`` is added where it is missing,
+            and ``seq``, the number of the event.
+        """
+        journal = self.journal
+        if journal is not None:
+            if get_ident() != (self._engine or self.engine).thread:  # a hook's: numbers are given in one place only
+                self.engine.loop.call_soon_threadsafe(self.notify_event, topic, dict(msg))
+                return
+            if "cause" not in msg:
+                msg = {**msg, "cause": UNTOLD}
+            seq = journal.record(self.name, self.res_name, topic, msg)
         target = self.evpub_socket
         if target is not None and not target.closed and getattr(target, "heard", True):
-            frames = [f"watcher.{self.res_name}.{topic}".encode(), encode(msg)]
-            target.send_multipart(frames)
+            payload = msg if journal is None else {**msg, "seq": seq}
+            target.send_multipart([f"watcher.{self.res_name}.{topic}".encode(), encode(payload)])
 
-    def report_hook(self, name: str, error: BaseException | None) -> None:
-        """Publish that a hook answered or failed."""
-        if error is None:
-            self.notify_event("hook_success", {"name": name, "time": time.time()})
-        else:
-            self.notify_event("hook_failure", {"name": name, "time": time.time(), "error": str(error)})
+    def report_hook(
+        self, name: str, error: BaseException | None, go: bool = True, took: float | None = None
+    ) -> None:
+        """Publish that a hook answered or failed, and note it for ``why``.
+
+        :param go: whether what it guards may go on.
+        :param took: how many seconds it thought.
+        """
+        told: dict[str, Any] = {"name": name, "time": time.time()}
+        if error is not None:
+            told["error"] = str(error) or type(error).__name__
+        told["go"] = go
+        if took is not None:
+            told["took"] = round(took, 6)
+        told["cause"] = f"hook {name}"
+        if self._supervision is not None:
+            self._supervision.hook_reported(told)
+        self.notify_event("hook_success" if error is None else "hook_failure", told)
 
     def call_hook(self, hook_name: str, **kwargs: Any) -> bool:
         """Call a hook here and now and publish its outcome; True when there is none.
@@ -570,48 +615,19 @@ class Watcher(Adjustable, ByHand):
 
         result: Any = None
         failure: Exception | None = None
+        began = time.monotonic()
         try:
             result = function(watcher=self, arbiter=self.arbiter, hook_name=hook_name, **kwargs)
         except Exception as error:  # foreign code: its failure is an answer, judged by the table
             failure = error
             logger.exception(f"Hook {hook_name!r} failed")
-        self.report_hook(hook_name, failure)
         spec = HOOKS.get(hook_name)
+        forgiven = hook_name in self.ignore_hook_failure
+        go = spec.go(result, failure is not None, forgiven) if spec else failure is None
+        self.report_hook(hook_name, failure, go, time.monotonic() - began)
         if failure is not None:
-            return spec.go(None, True, hook_name in self.ignore_hook_failure) if spec else False
+            return go if spec else False
         return bool(result)
-
-    def open_streams(self) -> None:
-        """Open its output streams and the redirector that fills them."""
-        if self.stdout_stream is None and self.stderr_stream is None:
-            return
-        for stream in (self.stdout_stream, self.stderr_stream):
-            if hasattr(stream, "open"):
-                try:
-                    stream.open()
-                except OSError as error:  # losing output is bad, not running is worse
-                    logger.error("%s: its output is lost: %s cannot be opened: %s", self.name, stream, error)
-        if self.stream_redirector is None:
-            redirector_class = self._redirector_class
-            if redirector_class is None:
-                from circus.stream import Redirector as redirector_class  # only watchers with streams need it
-            self.stream_redirector = redirector_class(self.stdout_stream, self.stderr_stream, loop=self.engine.loop)
-            self.stream_redirector.start()
-
-    def close_streams(self) -> None:
-        """Close them; the redirector lets go of all pipes."""
-        redirector, self.stream_redirector = self.stream_redirector, None
-        if redirector is not None:
-            redirector.stop()
-        for stream in (self.stdout_stream, self.stderr_stream):
-            if hasattr(stream, "close"):
-                stream.close()
-
-    def reopen_streams(self) -> None:
-        """Open its log files again by name (after logrotate)."""
-        for stream in (self.stdout_stream, self.stderr_stream):
-            if hasattr(stream, "reopen"):
-                stream.reopen()
 
     # -- sockets ------------------------------------------------------------------------------------------------
 
@@ -631,7 +647,10 @@ class Watcher(Adjustable, ByHand):
 
     def info(self, extended: bool = False) -> dict[int, Any]:
         """What :meth:`process_info` tells, for all its processes by pid."""
-        processes = list(self.processes.values())
+        return self.info_of(list(self.processes.values()), extended)
+
+    def info_of(self, processes: Sequence[Any], extended: bool = False) -> dict[int, Any]:
+        """:meth:`info`, for some of its processes only."""
         if self._supervision is None:
             return {process.pid: self._extend(process.info(), process.pid, extended) for process in processes}
         facts = self.engine.sampler.infos([process.pid for process in processes])

@@ -10,12 +10,14 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from circus.base.causes import caused
 from circus.base.convert import to_bool, to_gid, to_signum, to_uid
 from circus.base.tasks import Ticket
 from circus.exc import MessageError
 from circus.hooks import load_hook
 from circus.model.options import WATCHER, OnChange
 from circus.model.steps import Wish
+from circus.outputs import STREAMS
 
 
 def make_stream(conf: Mapping[str, Any] | None) -> Any:
@@ -38,7 +40,8 @@ _BOOLEANS = frozenset({
     "use_sockets", "close_child_stdin", "close_child_stdout", "close_child_stderr",
 })
 
-_OWN_EXTRAS = frozenset({"reload_overlap", "hook_timeout", "circus_env", "listen_fds", "login_env"})
+_OWN_EXTRAS = frozenset({"reload_overlap", "hook_timeout", "circus_env", "listen_fds", "login_env", "capture",
+                         "stop_exit_codes"})
 
 
 class Adjustable:
@@ -58,6 +61,7 @@ class Adjustable:
         def is_stopped(self) -> bool: ...
         def notify_event(self, topic: str, msg: Mapping[str, Any]) -> None: ...
         def open_streams(self) -> None: ...
+        def sink(self, stream: str) -> Any: ...
         def wish(self, wish: Wish, cause: str = "", **params: Any) -> Ticket: ...
         def _build_env(self, env: Mapping[str, str] | None) -> dict[str, str] | None: ...
         def _future(self, ticket: Ticket) -> Any: ...
@@ -84,18 +88,19 @@ class Adjustable:
         """All reported options as sorted (name, value) pairs."""
         return [(name, self.get_option(name)) for name in sorted(self.optnames)]
 
-    def set_opt(self, key: str, val: Any) -> int:
+    def set_opt(self, key: str, val: Any, cause: str = "set_opt() in a program") -> int:
         """Change one option and publish ``updated``.
 
+        :param cause: who wants it.
         :return: what has to follow: -1 nothing, 0 a look at the processes, 1 a graceful reload.
         :raises ValueError: for a value that cannot be.
         """
         self.guard("watcher_set_opt")
         action = self._apply(key, val)
-        self.notify_event("updated", {"time": time.time(), "option": key})
+        self.notify_event("updated", {"time": time.time(), "option": key, "cause": cause})
         return action
 
-    def set_options(self, options: Mapping[str, Any], cause: str = "set command") -> Any:
+    def set_options(self, options: Mapping[str, Any], cause: str = "set_options() in a program") -> Any:
         """Change several options at once: all are checked first, then applied, then one action follows.
 
         :return: Future, done when that action is.
@@ -104,13 +109,14 @@ class Adjustable:
         self.guard("watcher_set_opt")
         for key, value in options.items():
             self._coerce(key, value)
-        action = max((self.set_opt(key, value) for key, value in options.items()), default=-1)
+        set_opt = caused(self.set_opt, cause)
+        action = max((set_opt(key, value) for key, value in options.items()), default=-1)
         return self._do_action(action, cause)
 
     def do_action(self, num: int) -> Any:
         """Carry out what :meth:`set_opt` asked for. :return: Future."""
         self.guard("watcher_do_action")
-        return self._do_action(num, "set command")
+        return self._do_action(num, "do_action() in a program")
 
     def _do_action(self, num: int, cause: str) -> Any:
         if num < 0:
@@ -138,7 +144,10 @@ class Adjustable:
         elif key == "gid" and val is not None:
             val = to_gid(val)
         elif key.startswith("hooks."):
-            load_hook(val)
+            try:
+                load_hook(val)
+            except ImportError:  # it may be new in a module that was edited since
+                load_hook(val, reload=True)
         elif key in _BOOLEANS:
             val = to_bool(val)
         return val
@@ -175,6 +184,8 @@ class Adjustable:
             elif key in _OWN_EXTRAS:
                 self._options[key] = val
                 self._take_extras(self._options)
+                if key == "capture" and not self.is_stopped():
+                    self._reopen_redirector()
         return {OnChange.NOTHING: -1, OnChange.RECONCILE: 0, OnChange.STREAM: 0}.get(option.on_change, 1)
 
     def _set_stream(self, which: str, conf: dict[str, Any]) -> int:
@@ -184,7 +195,7 @@ class Adjustable:
         for number in ("max_bytes", "backup_count"):
             if isinstance(conf.get(number), str):
                 conf[number] = int(conf[number])
-        before = getattr(self, which)
+        before = self.sink(which[: len("stdout")])
         stream = make_stream(conf)
         setattr(self, which + "_conf", conf)
         setattr(self, which, stream)
@@ -199,10 +210,11 @@ class Adjustable:
         return 0
 
     def _reopen_redirector(self) -> None:
-        """A stream was configured where there was none: processes to come will have a pipe."""
+        """Output is read that was not read before: processes to come will have a pipe."""
         if self.stream_redirector is None:
             self.open_streams()
             return
-        for name, stream in (("stdout", self.stdout_stream), ("stderr", self.stderr_stream)):
-            if stream is not None:
-                self.stream_redirector.change_stream(name, stream)
+        for name in STREAMS:
+            sink = self.sink(name)
+            if sink is not None and sink is not self.stream_redirector.get_stream(name):
+                self.stream_redirector.change_stream(name, sink)

@@ -23,10 +23,13 @@ if __name__ == "__main__":
 from circus import exc  # noqa: E402
 from circus.commands import SUMMARIES, find_command  # noqa: E402
 from circus.commands.base import Command  # noqa: E402
+from circus.model.events import EVENTS, Key  # noqa: E402
 from circus.model.hooktable import HOOKS  # noqa: E402
 from circus.model.messages import ERROR_CODES  # noqa: E402
 from circus.model.options.table import OnChange, Option, Table  # noqa: E402
 from circus.model.options.tables import CIRCUS, PLUGIN, SOCKET, STREAM, STREAM_CLASSES, WATCHER  # noqa: E402
+from circus.plugins.options import PluginOption  # noqa: E402
+from circus.plugins.tables import BUNDLED  # noqa: E402
 
 TARGET = HERE / "source" / "reference"
 WIDTH = 110
@@ -41,7 +44,7 @@ CHANGES = {
     OnChange.REPLACE: "makes the thing anew",
 }
 #: Options that the tables already have, and nothing reads yet.
-RESERVED = frozenset({"capture", "metrics_endpoint", "stats_interval"})
+RESERVED = frozenset({"metrics_endpoint", "stats_interval"})
 
 
 # -- restructured text --------------------------------------------------------------------------------
@@ -110,6 +113,8 @@ def facts_of(option: Option, table: Table) -> str:
     """Kind, default, effect of a change, availability, as one line of text."""
     default = shown_default(option)
     facts = [escape(option.kind.word), f"default {default}" if default else "no default"]
+    if isinstance(option, PluginOption) and option.unit:
+        facts.append(f"in {option.unit}")
     if table is WATCHER:
         facts.append(f"a change {CHANGES[option.on_change]}")
         ways = [word for word, there in (("file", option.in_ini), ("add", option.addable), ("set", option.settable))
@@ -167,6 +172,20 @@ def options_page() -> str:
     return page("Options", introduction, parts)
 
 
+def plugins_page() -> str:
+    """reference/plugins.rst"""
+    introduction = (
+        "The options of the plugins that come with Circus, by the class that ``use`` names. What each plugin does is "
+        "told in :doc:`../guide/plugins`.\n\n"
+        "A section may also have what every plugin has (``active``, ``priority``), and options of the watcher that "
+        "runs it (:doc:`options`)."
+    )
+    parts = []
+    for name, table in BUNDLED.items():
+        parts += [heading(name, "-"), *(entry(option, table) for option in table)]
+    return page("Bundled plugins", introduction, parts)
+
+
 # -- commands -----------------------------------------------------------------------------------------
 
 
@@ -201,6 +220,35 @@ def commands_page() -> str:
     )
     listed = [f"``{name}``\n    {escape(summary)}.\n" for name, (_, _, summary) in SUMMARIES.items()]
     return page("Commands", introduction, [*listed, *map(command_part, SUMMARIES)])
+
+
+# -- events -------------------------------------------------------------------------------------------
+
+
+def event_key(key: Key) -> str:
+    """One key of a payload as an item of a definition list."""
+    facts = [key.type, *([key.unit] if key.unit else [])]
+    if not key.always:
+        facts.append("not always there")
+    if key.since != "0.19":
+        facts.append(f"new in {key.since}")
+    return "\n".join([f"``{key.name}``", wrapped(f"{escape(key.doc)} ({', '.join(facts)})", "    "), ""])
+
+
+def events_page() -> str:
+    """reference/events.rst"""
+    introduction = (
+        "What a daemon publishes. How to listen, and how to ask for what has happened, is told in "
+        ":doc:`../guide/events`.\n\n"
+        "An event has two frames. The first is its topic, ``watcher.NAME.EVENT``: the name of the watcher in lower "
+        "case, with ``_`` for blanks; it may contain dots, so take the topic apart from both ends. The second is an "
+        "object in JSON with the keys below; programs should ignore keys they do not know. A key that is *not always "
+        "there* is missing where a program manages processes by hand or publishes events of its own."
+    )
+    parts = []
+    for spec in EVENTS.values():
+        parts += [heading(spec.name, "-"), wrapped(escape(spec.when)) + "\n", *map(event_key, spec.keys)]
+    return page("Events", introduction, parts)
 
 
 # -- hooks and errors ---------------------------------------------------------------------------------
@@ -247,7 +295,9 @@ def errors_page() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "options.rst": options_page, "commands.rst": commands_page, "hooks.rst": hooks_page, "errors.rst": errors_page,
+    "options.rst": options_page, "commands.rst": commands_page, "hooks.rst": hooks_page, "events.rst": events_page,
+    "errors.rst": errors_page,
+    "plugins.rst": plugins_page,
 }
 
 

@@ -8,10 +8,11 @@ from benchmarks.figures.deaths import Deaths
 from benchmarks.figures.idle import Idle
 from benchmarks.figures.logs import Logs
 from benchmarks.figures.start import Start
+from benchmarks.figures.stats import Stats
 from benchmarks.figures.stop import Stop
 from benchmarks.report import Figure
 
-WORKLOADS: tuple[Workload, ...] = (Start(), Deaths(), Commands(), Idle(), Logs(), Stop())
+WORKLOADS: tuple[Workload, ...] = (Start(), Deaths(), Commands(), Idle(), Stats(), Logs(), Stop())
 FIGURES: tuple[Figure, ...] = tuple(figure for workload in WORKLOADS for figure in workload.figures)
 
 __all__ = ["FIGURES", "QUICK", "WORKLOADS", "Outcome", "Size", "Workload", "chosen"]

@@ -31,6 +31,7 @@ class Size:
     ask_seconds: float = 1.5
     control_runs: int = 10
     idle_seconds: float = 20.0
+    stats_seconds: float = 12.0
     log_megabytes: int = 200
     line_megabytes: int = 60
     log_rounds: int = 3
@@ -45,6 +46,7 @@ QUICK = Size(
     ask_seconds=0.7,
     control_runs=5,
     idle_seconds=10.0,
+    stats_seconds=8.0,
     log_megabytes=120,
     line_megabytes=40,
     log_rounds=2,

@@ -21,6 +21,7 @@ SUMMARIES: dict[str, tuple[str, str, str]] = {
     "add": ("addwatcher", "AddWatcher", "Add a watcher"),
     "decr": ("decrproc", "DecrProc", "Decrement the number of processes in a watcher"),
     "dstats": ("dstats", "Daemontats", "Get circusd stats"),
+    "events": ("events", "Events", "Tell the last events"),
     "get": ("get", "Get", "Get the value of specific watcher options"),
     "globaloptions": ("globaloptions", "GlobalOptions", "Get the arbiter options"),
     "incr": ("incrproc", "IncrProc", "Increment the number of processes in a watcher"),
@@ -43,6 +44,8 @@ SUMMARIES: dict[str, tuple[str, str, str]] = {
     "stats": ("stats", "Stats", "Get process infos"),
     "status": ("status", "Status", "Get the status of a watcher or all watchers"),
     "stop": ("stop", "Stop", "Stop watchers"),
+    "tail": ("tail", "Tail", "Show the last output of watchers"),
+    "why": ("why", "Why", "Tell why a watcher is as it is"),
 }
 
 #: The command words, sorted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, derive
+from circus.commands.base import Command, caused, derive
 from circus.commands.checks import expect_arguments
 from circus.exc import MessageError
 
@@ -84,9 +84,10 @@ class AddWatcher(Command):
         args = options.pop("args", None)
         if props.get("args") is not None:
             args = props["args"]
-        watcher = arbiter.add_watcher(props["name"], props["cmd"], args=args, **options)
+        cause = self.cause(props)
+        watcher = caused(arbiter.add_watcher, cause)(props["name"], props["cmd"], args=args, **options)
         if props.get("start"):
-            return derive(watcher.start(), lambda pids: pids)
+            return derive(caused(watcher.start, cause)(), lambda pids: pids)
         return None
 
 

@@ -12,6 +12,7 @@ A third-party command is a subclass of :class:`Command`, imported before ``get_c
 
 from __future__ import annotations
 
+from circus.base.causes import caused
 from circus.exc import ArgumentError, MessageError
 from circus.model.messages import error, ok, quote
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     CliOption = tuple[str, str, Any, str]
 
-__all__ = ["KNOWN_COMMANDS", "Command", "CommandMeta", "bare", "derive", "error", "find_watcher", "ok"]
+__all__ = ["KNOWN_COMMANDS", "Command", "CommandMeta", "bare", "caused", "derive", "error", "find_watcher", "ok"]
 
 #: Every command class, in the order of definition. Filled by :class:`CommandMeta`.
 KNOWN_COMMANDS: list[type[Command]] = []
@@ -113,6 +114,11 @@ class Command(metaclass=CommandMeta):
             for what takes time: then a client that is not ``waiting`` is answered ok at once.
         """
         raise NotImplementedError(f"command {self.name!r} cannot be executed")
+
+    def cause(self, props: Mapping[str, Any]) -> str:
+        """Who wants it, in words for the ``cause`` of events: ``stop command (circusctl root@host pid 123)``."""
+        caller = getattr(props, "caller", "")  # of circus.model.messages.Properties
+        return f"{self.name} command ({caller})" if caller else f"{self.name} command"
 
     def ends_daemon(self, props: dict[str, Any]) -> bool:
         """Whether this request takes the control endpoint down: when that happens, what was asked is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from circus.commands.base import caused
 from circus.commands.incrproc import IncrProc
 
 TYPE_CHECKING = False
@@ -41,5 +42,5 @@ class DecrProc(IncrProc):
 
     name = "decr"
 
-    def _resize(self, watcher: Any, nb: int) -> Any:
-        return watcher.decr(nb)
+    def _resize(self, watcher: Any, nb: int, cause: str) -> Any:
+        return caused(watcher.decr, cause)(nb)

@@ -25,6 +25,7 @@ class Daemontats(Command):
     ::
 
         {"command": "dstats"}
+        {"command": "dstats", "properties": {"watchers": true}}
 
     Reply
     -----
@@ -35,6 +36,15 @@ class Daemontats(Command):
 
         {"status": "ok", "time": 1795288292.0,
          "info": {"cpu": 0.1, "mem": 0.136, "pid": 12, "loop_stall_max": 0.004}}
+
+    With ``watchers`` the reply also has what the daemon knows of its watchers and their live processes. Nothing
+    is measured for that, so it is cheap; ``circusd-stats`` asks for it every few seconds. ``state`` is
+    ``starting``, ``running`` or ``stopping``; ``restarts`` counts how often a worker id, or all of the
+    watcher's together, were given a new process; ``dropped`` are bytes of captured output that were lost::
+
+        {"watchers": {"web": {
+            "res_name": "web", "status": "active", "numprocesses": 1, "restarts": 2, "dropped": 0,
+            "workers": {"1234": {"wid": 1, "state": "running", "started": 1795288290.0, "restarts": 2}}}}}
 
     Command line
     ------------
@@ -59,12 +69,20 @@ class Daemontats(Command):
         from circus.system.procinfo import get_info  # kept off the start path
 
         info = get_info()
-        info["cpu"] = self._percent(info.get("age"))
+        if not props.get("watchers"):  # asked for every few seconds; a human's span must not begin anew with that
+            info["cpu"] = self._percent(info.get("age"))
         info["children"] = []
         stalls = getattr(arbiter, "stalls", None)
         if stalls is not None:
             info["loop_stall_max"] = round(stalls.longest, 6)
-        return {"info": info}
+        if not props.get("watchers"):
+            return {"info": info}
+        journal = getattr(arbiter, "journal", None)
+        return {
+            "info": info,
+            "daemon": getattr(journal, "run_id", None),
+            "watchers": {watcher.name: _roster(watcher) for watcher in arbiter.watchers},
+        }
 
     def _percent(self, age: Any) -> float:
         """CPU use since the last question, without the pause that measuring an interval would take."""
@@ -82,3 +100,49 @@ class Daemontats(Command):
         if info.get("children"):
             lines += ["Children:", *(f"    {info_line(child)}" for child in info["children"])]
         return "\n".join(lines)
+
+
+#: What the phase of a worker means to those who watch it; in other phases it does not run.
+_STATES = {"confirming": "starting", "running": "running", "stopping": "stopping", "killing": "stopping"}
+
+
+def _roster(watcher: Any) -> dict[str, Any]:
+    """What the daemon knows of one watcher, from memory."""
+    starts = getattr(watcher, "starts", {})
+    return {
+        "res_name": watcher.res_name,
+        "status": watcher.status(),
+        "numprocesses": watcher.numprocesses,
+        "restarts": sum(starts.values()) - len(starts),
+        "dropped": _dropped(watcher),
+        "workers": _workers(watcher, starts),
+    }
+
+
+def _workers(watcher: Any, starts: Mapping[int, int]) -> dict[int, dict[str, Any]]:
+    supervision = getattr(watcher, "_supervision", None)
+    if supervision is None:  # never started, or a program manages its processes by hand
+        return {
+            process.pid: {"wid": process.wid, "state": "running", "started": process.started, "restarts": 0}
+            for process in watcher.get_active_processes()
+        }
+    slots = supervision.machine.slots
+    found = {}
+    for worker in supervision.workers.values():
+        slot = slots.get(worker.sid)
+        state = _STATES.get(slot.phase.value) if slot is not None else None
+        if state is not None and not worker.exited:
+            process = worker.process
+            found[process.pid] = {
+                "wid": process.wid,
+                "state": state,
+                "started": round(process.started, 3),
+                "restarts": max(0, starts.get(process.wid, 1) - 1),
+            }
+    return found
+
+
+def _dropped(watcher: Any) -> int:
+    """Bytes of output that were lost, of both streams."""
+    counters = getattr(watcher.stream_redirector, "counters", None)
+    return sum(int(stream["dropped"]) for stream in counters().values()) if callable(counters) else 0

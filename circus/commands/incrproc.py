@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, derive
+from circus.commands.base import Command, caused, derive
 from circus.commands.checks import count, expect_arguments, int_argument
 
 TYPE_CHECKING = False
@@ -57,12 +57,12 @@ class IncrProc(Command):
         if watcher.singleton:
             return {"numprocesses": watcher.numprocesses, "singleton": True}
         return derive(
-            self._resize(watcher, nb),
+            self._resize(watcher, nb, self.cause(props)),
             lambda number: {"numprocesses": watcher.numprocesses if number is None else number},
         )
 
-    def _resize(self, watcher: Any, nb: int) -> Any:
-        return watcher.incr(nb)
+    def _resize(self, watcher: Any, nb: int, cause: str) -> Any:
+        return caused(watcher.incr, cause)(nb)
 
     def console_msg(self, msg: Mapping[str, Any]) -> str:
         if "numprocesses" not in msg:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, bare
+from circus.commands.base import Command, bare, caused
 from circus.commands.checks import expect_arguments, float_argument, seconds, signal_number, whole_number
 
 TYPE_CHECKING = False
@@ -69,7 +69,8 @@ class Kill(Command):
         signum = signal_number(props["signum"]) if props.get("signum") is not None else None
         timeout = seconds(props, "graceful_timeout")
         if hasattr(watcher, "kill_workers"):
-            return bare(watcher.kill_workers(None if pid is None else [pid], signum, timeout))
+            kill_workers = caused(watcher.kill_workers, self.cause(props))
+            return bare(kill_workers(None if pid is None else [pid], signum, timeout))
         return bare(_kill_processes(watcher, pid, signum, timeout))
 
 

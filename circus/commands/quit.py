@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, bare
+from circus.commands.base import Command, bare, caused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Quit(Command):
         return self.make_message(**opts)
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
-        return bare(arbiter.stop())
+        return bare(caused(arbiter.stop, self.cause(props))())
 
     def ends_daemon(self, props: dict[str, Any]) -> bool:
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, bare, derive
+from circus.commands.base import Command, bare, caused, derive
 from circus.commands.checks import expect_arguments
 
 TYPE_CHECKING = False
@@ -66,6 +66,6 @@ class Reload(Command):
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         modes = {"graceful": bool(props.get("graceful", True)), "sequential": bool(props.get("sequential"))}
         if "name" not in props:
-            return bare(arbiter.reload(**modes))
+            return bare(caused(arbiter.reload, self.cause(props))(**modes))
         watcher = self._get_watcher(arbiter, props["name"])
-        return derive(watcher.reload(**modes), lambda info: {"info": info})
+        return derive(caused(watcher.reload, self.cause(props))(**modes), lambda info: {"info": info})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, bare
+from circus.commands.base import Command, bare, caused
 from circus.exc import MessageError
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class ReloadConfig(Command):
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         if not props.get("dry_run"):
-            return bare(arbiter.reload_from_config())
+            return bare(caused(arbiter.reload_from_config, self.cause(props))())
         if not hasattr(arbiter, "plan_reload"):
             raise MessageError("this arbiter cannot plan a reload")
         return {"plan": arbiter.plan_reload()}

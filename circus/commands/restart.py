@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, bare, derive, find_watcher
+from circus.commands.base import Command, bare, caused, derive, find_watcher
 from circus.commands.checks import expect_arguments
 from circus.exc import ArgumentError, MessageError
 from circus.model.messages import quote
@@ -56,12 +56,14 @@ class Restart(Command):
         return self.make_message(name=args[0], **opts) if args else self.make_message(**opts)
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
+        cause = self.cause(props)
         return execute_watcher_start_stop_restart(
             arbiter,
             props,
             "restart",
-            lambda found: restart_matched(arbiter, found),
-            lambda: arbiter.restart(inside_circusd=True),
+            lambda found: restart_matched(arbiter, found, cause),
+            lambda: caused(arbiter.restart, cause)(inside_circusd=True),
+            cause,
         )
 
     def ends_daemon(self, props: dict[str, Any]) -> bool:
@@ -74,12 +76,14 @@ def execute_watcher_start_stop_restart(
     watcher_method: str,
     on_matched: Callable[[list[Any]], Any],
     on_everything: Callable[[], Any],
+    cause: str,
 ) -> Any:
     """Act on the one watcher, the several, or all, that a request means.
 
     :param watcher_method: name of the method for exactly one match; its result becomes ``info``.
     :param on_matched: called with the watchers when there are several.
     :param on_everything: called when the request names none.
+    :param cause: who wants it.
     :returns: a future of the fields of the reply.
     :raises MessageError: nothing matches, or the way of matching is unknown.
     """
@@ -87,7 +91,8 @@ def execute_watcher_start_stop_restart(
         return bare(on_everything())
     found = find_watchers(arbiter, props["name"], props.get("match") or "glob")
     if len(found) == 1:
-        return derive(getattr(found[0], watcher_method)(), lambda info: {"info": info})
+        method = caused(getattr(found[0], watcher_method), cause)
+        return derive(method(), lambda info: {"info": info})
     return bare(on_matched(found))
 
 
@@ -139,23 +144,23 @@ def _matcher(pattern: str, method: object) -> Callable[[str], bool]:
 # -- acting on several --------------------------------------------------------------------------------
 
 
-def stop_matched(arbiter: Any, found: list[Any]) -> Any:
+def stop_matched(arbiter: Any, found: list[Any], cause: str) -> Any:
     """Stop watchers, all at the same time."""
-    return arbiter.stop_watchers(watcher_iter_func=_selection(arbiter, found))
+    return caused(arbiter.stop_watchers, cause)(watcher_iter_func=_selection(arbiter, found))
 
 
-def start_matched(arbiter: Any, found: list[Any]) -> Any:
+def start_matched(arbiter: Any, found: list[Any], cause: str) -> Any:
     """Start watchers in the order of their priority, those without ``autostart`` too: they were asked for."""
-    return arbiter.start_watchers(watcher_iter_func=_selection(arbiter, found))
+    return caused(arbiter.start_watchers, cause)(watcher_iter_func=_selection(arbiter, found))
 
 
-def restart_matched(arbiter: Any, found: list[Any]) -> Any:
+def restart_matched(arbiter: Any, found: list[Any], cause: str) -> Any:
     """Stop watchers at the same time, start them in the order of their priority.
 
     One that is stopped and has no ``autostart`` is left alone: nobody wants it to run at the moment.
     """
     chosen = [watcher for watcher in found if getattr(watcher, "autostart", True) or not watcher.is_stopped()]
-    return arbiter.restart(watcher_iter_func=_selection(arbiter, chosen))
+    return caused(arbiter.restart, cause)(watcher_iter_func=_selection(arbiter, chosen))
 
 
 def _selection(arbiter: Any, chosen: list[Any]) -> Callable[..., list[Any]]:

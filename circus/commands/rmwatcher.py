@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, bare
+from circus.commands.base import Command, bare, caused
 from circus.commands.checks import expect_arguments
 
 TYPE_CHECKING = False
@@ -50,4 +50,5 @@ class RmWatcher(Command):
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         watcher = self._get_watcher(arbiter, props["name"])
-        return bare(arbiter.rm_watcher(watcher.name, nostop=bool(props.get("nostop"))))
+        rm_watcher = caused(arbiter.rm_watcher, self.cause(props))
+        return bare(rm_watcher(watcher.name, nostop=bool(props.get("nostop"))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command
+from circus.commands.base import Command, caused
 from circus.commands.checks import expect_arguments, int_argument, signal_number, whole_number
 from circus.exc import ArgumentError
 
@@ -80,16 +80,16 @@ class Signal(Command):
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> None:
         watcher = self._get_watcher(arbiter, props["name"])
-        signum, pid, child = props["signum"], props.get("pid"), props.get("childpid")
+        signum, pid, child, cause = props["signum"], props.get("pid"), props.get("childpid"), self.cause(props)
         for target in [pid] if pid is not None else _live_pids(watcher):
             if child is not None:
                 watcher.send_signal_child(target, child, signum)
             elif props.get("children"):
                 watcher.send_signal_children(target, signum)
             elif props.get("recursive"):
-                _signal_tree(watcher, target, signum)
+                _signal_tree(watcher, target, signum, cause)
             else:
-                watcher.send_signal(target, signum)
+                caused(watcher.send_signal, cause)(target, signum)
 
 
 def _live_pids(watcher: Any) -> list[int]:
@@ -97,7 +97,7 @@ def _live_pids(watcher: Any) -> list[int]:
     return pids
 
 
-def _signal_tree(watcher: Any, pid: int, signum: int) -> None:
+def _signal_tree(watcher: Any, pid: int, signum: int, cause: str) -> None:
     """The process, with the hooks of the watcher, then all its descendants.
 
     They are looked up first, as identities that a recycled pid does not match: a parent that dies of the
@@ -110,7 +110,7 @@ def _signal_tree(watcher: Any, pid: int, signum: int) -> None:
     process = watcher.processes.get(pid)
     pids = process.children(recursive=True) if process is not None else []
     descendants = [ref for ref in map(ref_of, pids) if ref is not None]
-    watcher.send_signal(pid, signum)
+    caused(watcher.send_signal, cause)(pid, signum)
     refused = None
     for descendant in descendants:
         try:

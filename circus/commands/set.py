@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command, bare
+from circus.commands.base import Command, bare, caused
 from circus.commands.checks import expect_arguments
 from circus.exc import ArgumentError, MessageError
 from circus.model.options import check_option, convert_option
@@ -73,7 +73,7 @@ class Set(Command):
         watcher = self._get_watcher(arbiter, props["name"])
         options = _flatten_hooks(props["options"])
         if hasattr(watcher, "set_options"):
-            return bare(watcher.set_options(options))
+            return bare(caused(watcher.set_options, self.cause(props))(options))
         # A watcher of Circus 0.19: each call answers with the action it needs, and the largest is done once.
         actions = [watcher.set_opt(key, value) for key, value in options.items()]
         return bare(watcher.do_action(max([0, *(action or 0 for action in actions)])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command
+from circus.commands.base import Command, caused
 from circus.commands.checks import expect_arguments
 from circus.commands.restart import execute_watcher_start_stop_restart, match_options, start_matched
 
@@ -51,10 +51,12 @@ class Start(Command):
         return self.make_message(name=args[0], **opts) if args else self.make_message(**opts)
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
+        cause = self.cause(props)
         return execute_watcher_start_stop_restart(
             arbiter,
             props,
             "start",
-            lambda found: start_matched(arbiter, found),
-            lambda: arbiter.start_watchers(),
+            lambda found: start_matched(arbiter, found, cause),
+            lambda: caused(arbiter.start_watchers, cause)(),
+            cause,
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 from circus.commands.base import Command
 from circus.commands.checks import expect_arguments, int_argument, whole_number
 from circus.exc import MessageError
@@ -9,10 +12,13 @@ from circus.model.messages import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-__all__ = ["MessageError", "Stats", "info_line"]
+__all__ = ["MessageError", "Stats", "Survey", "info_line"]
+
+#: More processes than that are looked at in slices of so many seconds, in steps of so many processes.
+AT_ONCE, SLICE, CHUNK = 100, 0.004, 8
 
 
 class Stats(Command):
@@ -76,18 +82,24 @@ class Stats(Command):
             props["process"] = int_argument(args[1], "process")
         return self.make_message(**props, extended=opts.get("extended", False))
 
-    def execute(self, arbiter: Any, props: dict[str, Any]) -> dict[str, Any]:
+    def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
         extended = bool(props.get("extended", False))
         if "name" not in props:
-            # No argument at all unless it is needed: watchers of third parties may not take one.
-            arguments = (True,) if extended else ()
-            infos = {watcher.name: watcher.info(*arguments) for watcher in arbiter.watchers}
-            told = {watcher.name: _condition(watcher) for watcher in arbiter.watchers}
-            conditions = {name: condition for name, condition in told.items() if condition}
-            return {"infos": infos, "conditions": conditions} if conditions else {"infos": infos}
+            watchers = list(arbiter.watchers)
+
+            def about_all(infos: dict[str, dict[int, Any]]) -> dict[str, Any]:
+                told = {watcher.name: _condition(watcher) for watcher in watchers}
+                conditions = {name: condition for name, condition in told.items() if condition}
+                return {"infos": infos, "conditions": conditions} if conditions else {"infos": infos}
+
+            return _survey(watchers, extended, props, about_all)
         watcher = self._get_watcher(arbiter, props["name"])
         if "process" not in props:
-            return {"name": props["name"], "info": watcher.info(extended), **_condition(watcher)}
+
+            def about_one(infos: dict[str, dict[int, Any]]) -> dict[str, Any]:
+                return {"name": props["name"], "info": infos[watcher.name], **_condition(watcher)}
+
+            return _survey([watcher], extended, props, about_one)
         pid = whole_number(props, "process")
         try:
             info = watcher.process_info(pid, extended)
@@ -104,6 +116,79 @@ class Stats(Command):
             # The line break after a single process has always been there.
             return _process_text(msg["process"], msg["info"]) + "\n"
         return _watcher_text(msg.get("name"), msg.get("info", {}))
+
+
+def _survey(
+    watchers: list[Any], extended: bool, props: dict[str, Any], reply: Callable[[dict[str, dict[int, Any]]], Any]
+) -> Any:
+    """The reply about all processes of some watchers; of very many a future of it, so that the loop is not held up.
+
+    :param reply: makes the reply of the facts by watcher and pid.
+    """
+    survey = Survey(watchers, extended)
+    loop = _loop_of(watchers) if survey.size > AT_ONCE else None
+    if loop is None:
+        survey.advance(math.inf)
+        return reply(survey.infos)
+    from circus.base.tasks import Ticket, as_future  # kept off the way of circusctl
+
+    ticket = Ticket("stats")
+
+    def go_on() -> None:
+        try:
+            if survey.advance(SLICE):
+                ticket.settle(reply(survey.infos))
+            else:
+                loop.call_soon(go_on)
+        except Exception as failure:  # told to the client, as that of a command that takes no time
+            ticket.fail(failure)
+
+    loop.call_soon(go_on)
+    props["waiting"] = True  # an answer without the facts would be none
+    return as_future(ticket, loop, log_unobserved=False)
+
+
+class Survey:
+    """A look at many processes that can be interrupted.
+
+    :param watchers: whose processes; what a watcher has when its turn comes is what is looked at.
+    :param extended: ask the ``extended_stats`` hooks for more.
+    """
+
+    def __init__(self, watchers: list[Any], extended: bool) -> None:
+        self.infos: dict[str, dict[int, Any]] = {}
+        #: How many processes there are to look at.
+        self.size = sum(len(watcher.processes) for watcher in watchers if hasattr(watcher, "info_of"))
+        self._extended = extended
+        self._steps = self._look(watchers)
+
+    def advance(self, seconds: float) -> bool:
+        """Go on for that long. True when it is done: ``infos`` is complete then."""
+        end = time.monotonic() + seconds
+        return all(time.monotonic() < end for _ in self._steps)
+
+    def _look(self, watchers: list[Any]) -> Iterator[None]:
+        for watcher in watchers:
+            if not hasattr(watcher, "info_of") or len(watcher.processes) <= CHUNK:
+                # No argument at all unless it is needed: watchers of third parties may not take one.
+                self.infos[watcher.name] = watcher.info(*((True,) if self._extended else ()))
+                yield
+                continue
+            infos = self.infos[watcher.name] = {}
+            processes = list(watcher.processes.values())
+            for start in range(0, len(processes), CHUNK):
+                infos.update(watcher.info_of(processes[start:start + CHUNK], self._extended))
+                yield
+
+
+def _loop_of(watchers: list[Any]) -> Any:
+    """The daemon's loop, once it runs."""
+    for watcher in watchers:
+        engine = getattr(watcher, "engine", None)
+        loop = getattr(engine, "loop", None)
+        if loop is not None:
+            return getattr(loop, "real", loop)
+    return None
 
 
 def info_line(info: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circus.commands.base import Command
+from circus.commands.base import Command, caused
 from circus.commands.restart import execute_watcher_start_stop_restart, match_options, stop_matched
 
 TYPE_CHECKING = False
@@ -50,10 +50,12 @@ class Stop(Command):
         return self.make_message(name=args[0], **opts) if args else self.make_message(**opts)
 
     def execute(self, arbiter: Any, props: dict[str, Any]) -> Any:
+        cause = self.cause(props)
         return execute_watcher_start_stop_restart(
             arbiter,
             props,
             "stop",
-            lambda found: stop_matched(arbiter, found),
-            lambda: arbiter.stop_watchers(),
+            lambda found: stop_matched(arbiter, found, cause),
+            lambda: caused(arbiter.stop_watchers, cause)(),
+            cause,
         )

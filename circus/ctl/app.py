@@ -12,7 +12,8 @@ import sys
 from circus.base.endpoints import DEFAULT_ENDPOINT_DEALER
 from circus.client_light import LightClient
 from circus.ctl.arguments import CommandLineError, command_help
-from circus.ctl.render import describe_failure, paint_states, wants_colour, with_cause
+from circus.ctl.identity import caller
+from circus.ctl.render import describe_failure, paint_states, paint_story, wants_colour, with_cause
 from circus.exc import ArgumentError, CallError, CircusError
 
 TYPE_CHECKING = False
@@ -81,6 +82,12 @@ class ControllerApp:
         if args["help"]:
             print(command.desc)
             return OK
+        if parsed.command in ("tail", "events", "why"):
+            from circus.ctl.clientoptions import client_options
+
+            ours = [long.replace("-", "_") for _, long, _, _ in client_options(command)]
+            if ours:
+                return self._handle_looking_back(command, args, ours)
         message = command.message(*parsed.args, **parsed.opts)
         if command.msg_type == "sub":
             return self.handle_sub(args, message)
@@ -98,8 +105,34 @@ class ControllerApp:
             finally:
                 if self.client is None:
                     client.stop()
-        print_events(topics, endpoint, args["ssh"], args["ssh_keyfile"], args["json"])
+        # Lines of workers appear among the events while somebody tails: only who asks for them wants them.
+        hidden = () if args["args"].args else (b"output.",)
+        print_events(topics, endpoint, args["ssh"], args["ssh_keyfile"], args["json"], hidden)
         return OK
+
+    def _handle_looking_back(self, command: Any, args: dict[str, Any], ours: list[str]) -> int:
+        """Carry out a command that has options for circusctl alone.
+
+        :param ours: their names.
+        """
+        parsed = args["args"]
+        opts = dict(parsed.opts)
+        opts["json"] = args["json"] = bool(args["json"] or opts.get("json"))
+        if command.name == "why":
+            props = {name: value for name, value in opts.items() if name not in ours}
+            return self.handle_dealer(command, args, command.message(*parsed.args, **props))
+        run: Any
+        if command.name == "tail":
+            from circus.ctl.tailing import run_tail as run
+        else:
+            from circus.ctl.following import run_events as run
+        client = self.client or make_client(args)
+        try:
+            refused = run(parsed.args, opts, client, (args["ssh"], args["ssh_keyfile"]))
+        finally:
+            if self.client is None:
+                client.stop()
+        return OK if refused is None else self._console(command, args, refused)
 
     def handle_dealer(self, command: Any, args: dict[str, Any], message: Any) -> int:
         """Send a request, or several, and print the replies."""
@@ -113,6 +146,7 @@ class ControllerApp:
                 client.stop()
 
     def _call(self, client: Any, command: Any, args: dict[str, Any], message: dict[str, Any]) -> int:
+        message.setdefault("caller", caller())
         waiting = bool(message.get("properties", {}).get("waiting"))
         if waiting and hasattr(client, "submit") and _is_terminal(sys.stderr):
             from circus.ctl.progress import call_with_progress
@@ -135,8 +169,8 @@ class ControllerApp:
             text = command.console_msg(reply)
             if refused:
                 text = with_cause(text, reply)
-            elif wants_colour(stream):
-                text = paint_states(text, reply)
+            elif wants_colour(stream) and not args["args"].opts.get("no_color"):
+                text = paint_story(text) if command.name == "why" else paint_states(text, reply)
         stream.write(f"{text}\n")
         return REFUSED if refused else OK
 

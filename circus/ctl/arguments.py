@@ -36,6 +36,8 @@ GLOBAL_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("timeout", 5, "connection timeout"),
     ("version", False, "display version and exit"),
 )
+#: Positional arguments in help pages, as argparse counts them. The others have always been left out there.
+_ARGUMENTS = {"tail": "*", "events": "*"}
 _DEFAULTS = {name: default for name, default, _ in GLOBAL_OPTIONS}
 
 
@@ -55,6 +57,20 @@ class CommandLineError(ArgumentError):
         """The usage and the error, as printed on stderr."""
         usage = f"usage: {USAGE}\n" if self.command is None else command_usage(self.command)
         return f"{usage}{self.prog}: error: {self}\n"
+
+
+class BadValue(CommandLineError):
+    """The value of an option makes no sense: one line, without the usage, which would not help.
+
+    :param option: long name of the option.
+    :param text: what is wrong, with the value.
+    """
+
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(f"--{option}: {text}", "circusctl")
+
+    def report(self) -> str:
+        return f"{self.prog}: error: {self}\n"
 
 
 class Namespace:
@@ -188,8 +204,9 @@ def _parse_command(name: str, words: _Words, commands: Commands, extras: list[st
     """Read what follows a command word. Options may stand anywhere; ``--`` ends them."""
     command = commands[name]
     prog = f"{USAGE} {name}"
-    options = {long: default for _, long, default, _ in command.options}
-    shorts = {short: long for short, long, _, _ in command.options if short}
+    declared = options_of(command)
+    options = {long: default for _, long, default, _ in declared}
+    shorts = {short: long for short, long, _, _ in declared if short}
     positional: list[str] = []
     wants_help = False
     while words:
@@ -202,11 +219,35 @@ def _parse_command(name: str, words: _Words, commands: Commands, extras: list[st
         elif not _looks_like_option(word):
             positional.append(word)
         else:
-            full = f"--{shorts[word[1:]]}" if word[1:] in shorts else word
-            if not full.startswith("--") or not _take_option(full, words, options, prog, command):
-                extras.append(word)
+            for full in [word] if word.startswith("--") else _spelt_out(word, shorts, options):
+                if not full.startswith("--") or not _take_option(full, words, options, prog, command):
+                    extras.append(word)
     opts = {long.replace("-", "_"): value for long, value in options.items()}
     return {"command": name, "args": positional, "command_help": wants_help, "opts": opts}
+
+
+def _spelt_out(word: str, shorts: dict[str, str], options: dict[str, Any]) -> list[str]:
+    """The long options that ``-fn20`` or the like stands for; the word itself if it stands for none."""
+    found = []
+    for at, letter in enumerate(word[1:], 1):
+        if letter not in shorts:
+            return [word]
+        long = shorts[letter]
+        if isinstance(options[long], bool):
+            found.append(f"--{long}")
+            continue
+        value = word[at + 1 :]
+        return [*found, f"--{long}={value}" if value else f"--{long}"]
+    return found
+
+
+def options_of(command: Any) -> Sequence[tuple[str, str, Any, str]]:
+    """The options of a command: those its class declares, and those that only concern circusctl."""
+    if command.name not in ("tail", "events", "why"):
+        return tuple(command.options)
+    from circus.ctl.clientoptions import all_options  # other commands need not wait for it
+
+    return all_options(command)
 
 
 def main_help(commands: Commands) -> str:
@@ -239,7 +280,9 @@ def _argument_parser(command: Any) -> Any:
     import argparse  # for its texts only
 
     parser = argparse.ArgumentParser(prog=f"{USAGE} {command.name}")
-    for short, long, default, text in command.options:
+    if command.name in _ARGUMENTS:
+        parser.add_argument("watcher", nargs=_ARGUMENTS[command.name], help="names; * and ? stand for any characters")
+    for short, long, default, text in options_of(command):
         flags = [f"-{short}", f"--{long}"] if short else [f"--{long}"]
         if isinstance(default, bool):
             parser.add_argument(*flags, action="store_true", help=text.replace("%", "%%"))

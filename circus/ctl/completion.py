@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from circus.ctl.arguments import GLOBAL_OPTIONS, SHELLS
+from circus.ctl.arguments import GLOBAL_OPTIONS, SHELLS, options_of
 from circus.ctl.vocabulary import Vocabulary, summary_of
 from circus.exc import CircusError
 
@@ -31,6 +31,7 @@ TIME_LIMIT = 0.3
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "add": (),
     "dstats": (),
+    "events": ("watcher*",),
     "get": ("watcher", "option*"),
     "globaloptions": ("globaloption",),
     "help": ("command",),
@@ -44,6 +45,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "set": ("watcher", "setting", "value"),
     "signal": ("watcher", "pid_or_signal", "signal"),
     "stats": ("watcher", "pid"),
+    "tail": ("watcher*",),
 }
 _GLOBAL_SETTINGS = ("endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "multicast_endpoint")
 _EVENTS = (
@@ -170,8 +172,10 @@ def _candidates(
         return [(each, summary_of(commands, each)) for each in sorted(commands)]
     if name not in commands:
         return []
-    options = [*commands[name].options, ("h", "help", False, "Show help and exit")]
+    options = [*options_of(commands[name]), ("h", "help", False, "Show help and exit")]
     pending, places = _read(rest, options)
+    if pending == "pid":
+        return _pids([rest[at] for at in places], live)
     if pending is not None:
         return _values(pending)
     if prefix.startswith("-") and "--" not in rest:
@@ -184,14 +188,16 @@ def _read(words: list[str], options: list[Any]) -> tuple[str | None, list[int]]:
 
     :returns: the option that still wants its value, if any; and where the positional arguments are.
     """
-    wants_value = {f"--{long}" for _, long, default, _ in options if not isinstance(default, bool)}
+    valued = [(short, long) for short, long, default, _ in options if not isinstance(default, bool)]
+    wants_value = {f"--{long}": long for _, long in valued}
+    wants_value.update((f"-{short}", long) for short, long in valued if short)
     places: list[int] = []
     pending: str | None = None
     for at, word in enumerate(words):
         if pending is not None:
             pending = None
         elif word in wants_value:
-            pending = word[2:]
+            pending = wants_value[word]
         elif not word.startswith("-") or word[1:].isdigit():
             places.append(at)
     return pending, places
@@ -210,9 +216,17 @@ def _values(option: str) -> Iterable[Candidate]:
         return [("simple", "exact name"), ("glob", "shell-style pattern"), ("regex", "regular expression")]
     if option == "signum":
         return _signals()
+    if option == "since":
+        return [("10m", "the last ten minutes"), ("1h", "the last hour"), ("1d", "since this time yesterday")]
     if option == "completion":
         return [(shell, f"completion script of {shell}") for shell in SHELLS]
     return []
+
+
+def _pids(watchers: list[str], live: LiveWords) -> list[Candidate]:
+    """The processes of some watchers, or of all."""
+    names = watchers or [name for name, _ in live.watchers()]
+    return [found for name in names for found in live.pids(name)]
 
 
 def _signals() -> list[Candidate]:
@@ -273,6 +287,7 @@ def _topics(live: LiveWords) -> Iterable[Candidate]:
         topic = f"watcher.{name.lower().replace(' ', '_')}."
         found.append((topic, f"all events of {name}"))
         found += [(topic + event, "") for event in _EVENTS]
+        found.append((f"output.{topic.removeprefix('watcher.')}", f"what {name} writes"))
     return found
 
 

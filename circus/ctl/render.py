@@ -61,6 +61,24 @@ def _paint_line(line: str) -> str:
     return f"{name}{separator}{_COLOURS[state]}{state}{_RESET}"
 
 
+def paint_story(text: str) -> str:
+    """Colour the answer to ``why``: what failed, what waits, what is fine; what workers wrote steps back."""
+    import re
+
+    failed = r"killed by SIG\w+|killed by signal \d+|exited with [1-9]\d*|failed|gave up|refused"
+    waiting = r"next try[^:,;\n]*|starting|stopping"
+    token = re.compile(rf"\b(?:(?P<stopped>stopped|{failed})|(?P<starting>{waiting})|(?P<active>active|running))\b")
+
+    def paint(line: str) -> str:
+        if line.lstrip().startswith("| "):
+            return f"\x1b[2m{line}{_RESET}"
+        if line[:1].isupper() and " is " not in line:  # the head of a section
+            return f"\x1b[1m{line}{_RESET}"
+        return token.sub(lambda found: f"{_COLOURS[found.lastgroup or '']}{found[0]}{_RESET}", line)
+
+    return "\n".join(map(paint, text.split("\n")))
+
+
 def prettify(obj: Any, prettify: bool = True, colour: bool = False) -> str:
     """A reply as JSON text.
 

@@ -283,7 +283,35 @@ def _configuration() -> None:
     _differ(because, "test_config[bad stream]", "config", reference, [value_error, ...])
 
 
+#: Commands of 0.19.0, and those that are new, as lists of words show them.
+OLD_WORDS = [
+    *("add", "decr", "dstats", "get", "globaloptions", "incr", "ipython", "kill", "list", "listen", "listsockets"),
+    *("numprocesses", "numwatchers", "options", "quit", "reload", "reloadconfig", "restart", "rm", "set", "signal"),
+    *("start", "stats", "status", "stop"),
+]
+NEW_WORDS = ["events", "tail", "why"]
+
+
+def _new_commands() -> None:
+    """Lists of all commands have more words."""
+    because = "new commands: events, tail, why"
+
+    def completed(words: list[str]) -> list[Any]:
+        return [1, " ".join(sorted(words)) + "\n", ""]
+
+    _differ(because, "test_completion", "circusctl  1", completed(OLD_WORDS), completed([*OLD_WORDS, *NEW_WORDS]))
+    others = ["circusctl", "commands", "commands:", "help", "probe:", "solo:", "stopped", "web:"]
+
+    def helped(words: list[str]) -> dict[str, Any]:
+        listed = " ".join(sorted({*words, *others}))
+        rule = "====================== ========================================"
+        return printed(0, f"(circusctl) (type <version> <topic>): {rule} Documented EOF Undocumented {listed}")
+
+    _differ(because, "test_shell", "ctl #8", helped(OLD_WORDS), helped([*OLD_WORDS, *NEW_WORDS]))
+
+
 def _programs() -> None:
+    _new_commands()
     because = "architecture.md 2: the plan of a reloadconfig can be printed"
     reference, ours = printed(0, "--help --waiting"), printed(0, "--dry-run --help --waiting")
     _differ(because, "test_general", "ctl reloadconfig --help", reference, ours)

@@ -5,8 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from circus.model.events import problems
 from harness import PATIENCE, Daemon, Event, EventRecorder, eventually
+
+
+class EventChecker:
+    """Holds what is heard to the table of events; stands in for :class:`harness.Event` where events are made."""
+
+    def __init__(self) -> None:
+        #: One line for each thing that is wrong.
+        self.problems: list[str] = []
+
+    def check(self, watcher: str, name: str, payload: dict[str, Any]) -> Event:
+        """The event, which has been looked at. Live output, which comes on the same socket, is none."""
+        if "lines" not in payload:
+            self.problems += [f"{watcher}.{name}: {problem}" for problem in problems(name, payload)]
+            if "seq" not in payload:
+                self.problems.append(f"{watcher}.{name}: seq is missing")
+        return Event(watcher, name, payload)
 
 
 def up(daemon: Daemon, *watchers: str) -> None:

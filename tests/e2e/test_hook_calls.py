@@ -247,3 +247,111 @@ def test_a_module_of_hooks_is_imported_again_by_set(tmp_path: Path) -> None:
         assert reply["status"] == "ok"
         daemon.call("start", name="web", waiting=True)
         up(daemon, "web")
+
+
+# -- all of them, blocking, failing, refusing -----------------------------------------------------------------------
+
+STARTING = ("before_start", "before_spawn", "after_spawn", "after_start")
+ENDING = ("before_stop", "before_signal", "after_signal", "before_reap", "after_reap", "after_stop")
+
+
+@pytest.mark.parametrize("hook", STARTING + ENDING)
+def test_each_hook_may_think_long_while_everything_else_goes_on(tmp_path: Path, hook: str) -> None:
+    others = "[watcher:other]\ncmd = sleep 98765\nautostart = False\n"
+    with hooked(tmp_path, f"{hook} = wait_for_file", others=others) as daemon:
+        daemon.call("start", name="web")
+        if hook in ENDING:
+            up(daemon, "web")
+            daemon.call("stop", name="web")
+        eventually((tmp_path / f"thinking-{hook}").exists)
+        why = daemon.call("why", name="web")["reason"]
+        assert why.startswith(f"hook {hook} has been thinking for ")
+        assert daemon.call("start", name="other", waiting=True)["status"] == "ok"
+        assert daemon.call("stop", name="other", waiting=True)["status"] == "ok"
+        (tmp_path / "go").touch()
+        wanted = "active" if hook in STARTING else "stopped"
+        daemon.wait_status("web", wanted)
+        eventually(lambda: daemon.call("why", name="web")["stage"] == ("up" if hook in STARTING else "idle"))
+
+
+@pytest.mark.parametrize("hook", ENDING)
+@pytest.mark.parametrize("function", ["fail", "refuse"])
+def test_hooks_of_the_end_cannot_keep_a_watcher_up(tmp_path: Path, hook: str, function: str) -> None:
+    with hooked(tmp_path, f"{hook} = {function}", grace=0.2) as daemon, daemon.events() as events:
+        daemon.call("start", name="web", waiting=True)
+        assert daemon.call("stop", name="web", waiting=True)["status"] == "ok"
+        names = told(daemon, events, "web")
+        assert daemon.status("web") == "stopped"
+        reported = of(events.heard, "web", "hook_failure" if function == "fail" else "hook_success")
+        assert reported
+        assert {event.payload["name"] for event in reported} == {hook}
+        assert {event.payload["cause"] for event in reported} == {f"hook {hook}"}
+        refused = function == "refuse" and hook == "before_signal"
+        assert {event.payload["go"] for event in reported} == {not refused}
+        assert [name for name in names if not name.startswith("hook")][-2:] == ["reap", "stop"]
+
+
+@pytest.mark.parametrize("hook", STARTING)
+@pytest.mark.parametrize(
+    ("function", "flag", "starts"), [("fail", "", False), ("fail", ", true", True), ("refuse", ", true", False)]
+)
+def test_hooks_of_the_start_decide(tmp_path: Path, hook: str, function: str, flag: str, starts: bool) -> None:
+    with hooked(tmp_path, f"{hook} = {function}{flag}") as daemon, daemon.events() as events:
+        daemon.call("start", name="web", waiting=True)
+        daemon.wait_status("web", "active" if starts else "stopped")
+        told(daemon, events, "web")
+        answers = [event for event in events.heard if event.name.startswith("hook_")]
+        assert [event.payload["go"] for event in answers] == [starts]
+        assert all(0 <= event.payload["took"] < 60 for event in answers)
+        assert daemon.pids("web") == [] or starts
+
+
+def test_before_signal_decides_about_the_signal_command(tmp_path: Path) -> None:
+    catcher = child_command("catches_hup", tmp_path / "trace", tmp_path / "ready")
+    with hooked(tmp_path, "before_signal = refuse", "after_signal = note", cmd=catcher, grace=0.2) as daemon:
+        daemon.call("start", name="web", waiting=True)
+        pid = pid_in(tmp_path / "ready")
+        assert daemon.call("signal", name="web", signum="HUP")["status"] == "ok"
+        eventually(lambda: len(calls(tmp_path)) == 1)
+        assert calls(tmp_path)[0][1]["signum"] == signal.SIGHUP
+        assert lines_of(tmp_path / "trace") == []
+        assert daemon.call("set", name="web", options={"hooks.before_signal": "myhooks.note"})["status"] == "ok"
+        assert daemon.call("signal", name="web", signum="HUP")["status"] == "ok"
+        eventually((tmp_path / "trace").exists)
+        daemon.call("set", name="web", options={"hooks.before_signal": "myhooks.refuse"})
+        assert daemon.call("signal", name="web", signum="KILL")["status"] == "ok"
+        eventually(lambda: pid not in daemon.pids("web"))  # nobody can refuse SIGKILL
+
+
+@pytest.mark.parametrize("hook", STARTING + ENDING)
+def test_each_hook_can_be_set(tmp_path: Path, hook: str) -> None:
+    with hooked(tmp_path) as daemon, daemon.events() as events:
+        reply = daemon.call("set", name="web", options={f"hooks.{hook}": "myhooks.note"}, waiting=True)
+        assert reply["status"] == "ok"
+        daemon.call("start", name="web", waiting=True)
+        daemon.call("stop", name="web", waiting=True)
+        told(daemon, events, "web")
+        assert [event.payload["option"] for event in of(events.heard, "web", "updated")] == [f"hooks.{hook}"]
+    assert [name for name, _ in calls(tmp_path)] == [hook]
+
+
+def test_a_hook_that_cannot_be_found_is_refused_and_the_old_one_stays(tmp_path: Path) -> None:
+    with hooked(tmp_path, "before_start = note") as daemon, daemon.events() as events:
+        for target in ("myhooks.nothing", "nowhere.at_all", ""):
+            reply = daemon.call("set", name="web", options={"hooks.before_start": target}, waiting=True)
+            assert reply["status"] == "error", target
+        daemon.call("start", name="web", waiting=True)
+        assert "updated" not in told(daemon, events, "web")
+    assert [name for name, _ in calls(tmp_path)] == ["before_start"]
+
+
+def test_an_event_of_a_hooks_own_is_numbered_and_has_a_cause(tmp_path: Path) -> None:
+    own = "\ndef publish(watcher, **kw):\n    watcher.notify_event('party', {'guests': 3})\n    return True\n"
+    with hooked(tmp_path, "before_start = note") as daemon:
+        module = tmp_path / "myhooks.py"
+        module.write_text(module.read_text() + own)
+        daemon.call("set", name="web", options={"hooks.after_start": "myhooks.publish"}, waiting=True)
+        daemon.call("start", name="web", waiting=True)
+        [event] = daemon.call("events", name="web", events=["party"])["events"]
+        assert (event["guests"], event["cause"]) == (3, "published by a hook or a program")
+        assert event["seq"] > 0

@@ -15,6 +15,7 @@ import circus.supervision
 from circus.exc import Superseded
 from circus.model import steps
 from circus.process import Process
+from circus.story import story
 from harness.stage import SLEEP
 
 
@@ -253,10 +254,10 @@ def test_a_watcher_knows_what_happened_to_it(stage):
         os.kill(first, signal.SIGUSR1)
         await until(lambda: web.pids not in ([first], []))
         await web.stop()
-        story = "\n".join(str(line) for line in web.supervision.story())
-        assert "start" in story
-        assert f"(pid {first}) ended: {-signal.SIGUSR1}" in story
-        assert "stop" in story
+        told = "\n".join(str(line) for line in story(web.supervision))
+        assert "start" in told
+        assert f"worker 1 (pid {first}) killed by SIGUSR1" in told
+        assert "stop" in told
 
     stage.run(scenario())
 

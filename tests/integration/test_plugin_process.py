@@ -50,21 +50,52 @@ class Notes(CircusPlugin):
         self.note("stop")
 '''
 
+ASYNC = '''
+import asyncio
+from demo import Notes
+
+class Later(Notes):
+    """The same, all of it asynchronous; an event named ``slow`` takes a while."""
+
+    async def handle_init(self):
+        await asyncio.sleep(0.01)
+        super().handle_init()
+
+    async def handle_recv(self, data):
+        action = self.split_data(data)[1]
+        if action == "slow":
+            await asyncio.sleep(0.2)
+        elif action == "stuck":
+            self.note("stuck")
+            await asyncio.sleep(1000)
+        super().handle_recv(data)
+
+    async def handle_stop(self):
+        await asyncio.sleep(0.01)
+        self.note("reply", self.call("numwatchers"))
+        super().handle_stop()
+
+class Last(Notes):
+    def handle_stop(self):
+        self.cast("stop", name="web")
+'''
+
 
 class FakeDaemon:
     """A ROUTER and a PUB socket, one plugin connected to them, and the lines that the plugin wrote."""
 
-    def __init__(self, directory: Path, **config: str) -> None:
+    def __init__(self, directory: Path, use: str = "demo.Notes", **config: str) -> None:
         self.directory = directory
         self.file = directory / "notes"
         (directory / "demo.py").write_text(PLUGIN)
+        (directory / "later.py").write_text(ASYNC)
         self.context = zmq.Context()
         self.control = self.context.socket(zmq.ROUTER)
         self.events = self.context.socket(zmq.XPUB)
         self.control.bind(f"ipc://{directory}/ctl")
         self.events.bind(f"ipc://{directory}/pub")
         command = plugin_command(
-            {"use": "demo.Notes", "file": str(self.file), **config},
+            {"use": use, "file": str(self.file), **config},
             f"ipc://{directory}/ctl",
             f"ipc://{directory}/pub",
             0.25,
@@ -163,6 +194,57 @@ def test_a_call_without_an_answer_ends_in_an_error_and_the_next_one_is_not_confu
     assert daemon.note(4)[1]["pids"] == ["in time"]
 
 
+def test_the_daemon_is_told_who_asks(start):
+    daemon = start(name="plugin:notes")
+    daemon.publish("watcher.web.tell")
+    assert daemon.request()[1]["caller"] == "plugin:notes"
+
+
+def test_a_plugin_that_waits_for_a_reply_that_never_comes_can_be_stopped(start):
+    daemon = start()
+    daemon.publish("watcher.web.ask")
+    daemon.request()
+    daemon.process.terminate()
+    assert daemon.process.wait(PATIENCE) == 0, daemon.log
+    assert [daemon.note(number)[0] for number in (1, 2, 3)] == ["event", "error", "stop"]
+
+
+def test_asynchronous_events_stay_in_order_and_none_is_lost(start):
+    daemon = start(use="later.Later")
+    for number in range(300):
+        daemon.publish("watcher.web.slow" if number == 0 else "watcher.web.spawn", number=number)
+    daemon.note(300)
+    assert [daemon.note(number + 1)[3] for number in range(300)] == [{"number": number} for number in range(300)]
+
+
+def test_an_asynchronous_event_that_fails_does_not_stop_the_next(start):
+    daemon = start(use="later.Later")
+    daemon.publish("watcher.web.fail")
+    daemon.publish("watcher.web.spawn")
+    assert daemon.note(2)[2] == "spawn"
+    eventually(lambda: "an event too many" in daemon.log)
+
+
+def test_asynchronous_handle_stop_runs_connected_while_an_event_is_stuck(start):
+    daemon = start(use="later.Later")
+    daemon.publish("watcher.web.stuck")
+    assert daemon.note(1) == ["stuck"]
+    daemon.process.terminate()
+    identity, message = daemon.request()
+    daemon.answer(identity, id=message["id"], numwatchers=3)
+    assert daemon.process.wait(PATIENCE) == 0, daemon.log
+    assert [daemon.note(2)[1]["numwatchers"], daemon.note(3)] == [3, ["stop"]]
+    assert "Traceback" not in daemon.log
+    assert "never" not in daemon.log  # awaited, retrieved
+
+
+def test_a_cast_of_handle_stop_arrives(start):
+    daemon = start(use="later.Last")
+    daemon.process.terminate()
+    assert daemon.request()[1]["command"] == "stop"
+    assert daemon.process.wait(PATIENCE) == 0
+
+
 def test_a_cast_asks_for_no_reply(start):
     daemon = start()
     daemon.publish("watcher.web.tell")
@@ -199,6 +281,23 @@ def test_the_log_tells_what_is_being_done(start):
         f"Pub/sub: 'ipc://{daemon.directory}/pub'",
         "Starting",
     ]
+
+
+def test_a_bad_option_ends_it_with_78_and_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "circus.plugins", "--config", "port:http", "circus.plugins.watchdog.WatchDog"],
+        env=OURS.environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 78
+    assert done.stderr.splitlines()[-1].endswith(
+        "[ERROR] circus.plugins.watchdog.WatchDog port: invalid literal for int() with base 10: 'http' "
+        "(expected: port; default 1664)"
+    )
 
 
 def test_module_form_of_the_program(tmp_path):

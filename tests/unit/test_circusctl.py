@@ -24,6 +24,7 @@ from circus.circusctl import (
     prettify,
 )
 from circus.commands import COMMAND_NAMES, get_commands
+from circus.ctl.identity import caller
 from circus.exc import CallError
 from harness.waiting import eventually
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon, refusal
@@ -85,6 +86,28 @@ def test_what_is_sent(daemon, ctl):
     assert request["properties"]["name"] == "web"
     assert str(request["properties"]["pid"]) == "12"
     assert len(request["id"]) == 32
+
+
+def test_who_asks_is_sent(daemon, ctl):
+    ctl("stop", "web")
+    assert daemon.requests[0]["caller"] == caller()
+
+
+WHY = {"status": "active", "name": "web", "wanted": "running", "cause": "daemon start", "since": 1.0,
+       "reason": "1 of 1 process running", "next": "nothing: it runs", "story": []}  # fmt: skip
+
+
+def test_why(daemon, ctl):
+    daemon.replies["why"] = WHY
+    status, out, err = ctl("why", "web", "--no-color")
+    assert (status, err) == (0, "")
+    assert out.startswith("web is active since ")
+    assert daemon.requests[0]["properties"] == {"name": "web"}
+    for words in (["why", "web", "--json"], ["--json", "why", "web"]):
+        assert json.loads(ctl(*words)[1])["cause"] == "daemon start"
+    assert ctl("why") == (1, "", "Invalid number of arguments\n")
+    daemon.replies["why"] = refusal("program zz not found")
+    assert ctl("why", "zz") == (3, "", "error: program zz not found\n")
 
 
 def test_json_on_one_line(daemon, ctl):
@@ -333,7 +356,7 @@ def test_the_application_with_a_client_of_its_own(capsys):
     app = ControllerApp(commands, client)
     assert app.run(parse_arguments(["list"], commands)) == 0
     assert capsys.readouterr().out == "a\n"
-    assert client.calls == [{"command": "list", "properties": {}}]
+    assert client.calls == [{"command": "list", "properties": {}, "caller": caller()}]
 
 
 def test_commands_that_send_several_messages(capsys):

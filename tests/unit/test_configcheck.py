@@ -205,6 +205,39 @@ def test_hooks(checked: Checked) -> None:
 def test_plugin(checked: Checked) -> None:
     (problem,) = checked("[plugin:p]\nuse = no.such.Plugin\n")
     assert (problem.line, problem.text) == (2, "import_string() failed for 'no.such.Plugin'.")
+    assert problem.hint == "ModuleNotFoundError: No module named 'no'"
+
+
+def test_options_of_a_bundled_plugin(checked: Checked) -> None:
+    found = checked(
+        "[watcher:w]\ncmd = sleep 1\nflapping.atempts = 3\nflapping.window = x\n"
+        "[plugin:f]\nuse = circus.plugins.flapping.Flapping\nattempts = many\nwindo = 3\nmax_retry = -1\n"
+        "retry_in = 2\nactive = yes\nnumprocesses = x\nuid = 0\nstdout_stream.class = StdoutStream\n"
+    )
+    assert [(each.severity, each.line, each.option, each.text, each.hint) for each in found] == [
+        ("warning", 3, "flapping.atempts", "unknown option, not used by the plugin", "did you mean 'flapping.attempts'?"),
+        ("error", 4, "flapping.window", "could not convert string to float: 'x'",
+         "expected: number, in seconds; default 1.0"),
+        ("error", 7, "attempts", "invalid literal for int() with base 10: 'many'", "expected: integer; default 2"),
+        ("warning", 8, "windo", "unknown option, not used by the plugin", "did you mean 'window'?"),
+        ("error", 12, "numprocesses", "invalid literal for int() with base 10: 'x'", ""),
+    ]  # fmt: skip
+    assert found[0].section == "watcher:w"
+
+
+def test_an_option_of_a_bundled_plugin_is_missing(checked: Checked) -> None:
+    (problem,) = checked("[plugin:r]\nuse = circus.plugins.resource_watcher.ResourceWatcher\n")
+    assert (problem.severity, problem.line, problem.option, problem.text) == ("error", 1, "watcher", "must be given")
+
+
+def test_sub_classes_of_bundled_plugins_may_have_options_of_their_own(
+    checked: Checked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from circus.plugins.flapping import Flapping\nclass Mine(Flapping): pass\n"
+    (tmp_path / "my_check_flapping.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    (problem,) = checked("[plugin:f]\nuse = my_check_flapping.Mine\nattempt = 3\nattempts = 0\n")
+    assert (problem.option, problem.text) == ("attempts", "0 is less than 1")
 
 
 @pytest.mark.parametrize(

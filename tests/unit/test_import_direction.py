@@ -26,7 +26,7 @@ _FLOORS = [
     [
         *("ini", "config", "configload", "configcheck", "hooks", "watcher", "arbiter", "controller", "commands"),
         *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic", "lookups", "manual"),
-        *("fleet", "endpoints", "watcheroptions", "journal", "story"),
+        *("fleet", "endpoints", "watcheroptions", "outputs", "journal", "story"),
     ],
     ["client", "client_light", "consumer", "circusd", "circusctl", "ctl", "stats", "top", "plugins", "web"],
 ]
@@ -52,7 +52,7 @@ _START_PATH = [
         "engine",
         "ondemand",
         "supervision",
-        *("synthetic", "lookups", "manual", "fleet", "endpoints", "watcheroptions", "journal", "story"),
+        *("synthetic", "lookups", "manual", "fleet", "endpoints", "watcheroptions", "outputs", "journal", "story"),
     ),
 ]
 #: What a process has loaded once a start module is imported; ``circus.circusd`` is the door of the daemon.

@@ -101,7 +101,7 @@ def test_sockets_are_a_dict_with_verbs():
 
 
 _CALLS = {
-    circus.arbiter.Arbiter.add_watcher: "self name cmd kw",
+    circus.arbiter.Arbiter.add_watcher: "self name cmd",
     circus.arbiter.Arbiter.load_from_config: "config_file loop",
     circus.arbiter.Arbiter.reload: "self graceful sequential",
     circus.arbiter.Arbiter.reload_from_config: "self config_file inside_circusd",

@@ -6,14 +6,10 @@ import sys
 
 import pytest
 
-from circus import __version__, stats, top, web
+from circus import __version__, top, web
 from circus.stats import client
 
 PROGRAMS = {
-    "circusd-stats": (
-        stats.main,
-        ["--statspoint", "tcp://h:1", "--pubsub", "tcp://h:2", "--log-level", "debug"],
-    ),
     "circus-top": (top.main, ["--endpoint", "tcp://h:1", "--process-timeout", "5", "--ssh", "me@h"]),
     "circus-httpd": (
         web.main,

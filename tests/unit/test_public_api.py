@@ -95,27 +95,13 @@ def _find(module, name):
     return getattr(found, name)
 
 
-#: Modules that belong to capabilities still to come (the bundled plugins; statistics). Their tests must fail until
-#: they are there, and then this list must shrink.
-_TO_COME = (
-    *(f"circus.plugins.{name}" for name in ("_statsd", "command_reloader", "flapping", "resource_watcher", "statsd")),
-    *("circus.plugins.watchdog", "circus.stats.collector", "circus.stats.publisher", "circus.stats.streamer"),
-)
-_NAMES_TO_COME = (("circus.stats", "SysHandler"), ("circus.stats.client", "StatsClient"))
-
-
-def _to_come(*values):
-    waits = values[0] in _TO_COME or values[:2] in _NAMES_TO_COME
-    return pytest.param(*values, marks=pytest.mark.xfail(reason="to come", strict=True) if waits else ())
-
-
-@pytest.mark.parametrize("module", [_to_come(module) for module in sorted(_IMPORTS)])
+@pytest.mark.parametrize("module", sorted(_IMPORTS))
 def test_module_exists(module):
     importlib.import_module(module)
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [_to_come(m, n) for m in sorted(_IMPORTS) for n in _IMPORTS[m].split()]
+    ("module", "name"), [(m, n) for m in sorted(_IMPORTS) for n in _IMPORTS[m].split()]
 )
 def test_name_can_be_imported(module, name):
     assert _find(module, name) is not None

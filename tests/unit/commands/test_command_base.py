@@ -38,6 +38,7 @@ def test_all_commands_of_the_contract_are_there() -> None:
             "add",
             "decr",
             "dstats",
+            "events",
             "get",
             "globaloptions",
             "incr",
@@ -60,6 +61,8 @@ def test_all_commands_of_the_contract_are_there() -> None:
             "stats",
             "status",
             "stop",
+            "tail",
+            "why",
         }
     )
     assert sorted(COMMAND_NAMES) == list(COMMAND_NAMES)

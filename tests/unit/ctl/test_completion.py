@@ -82,6 +82,14 @@ def words(line, live=None, in_shell=False):
         ("nope ", []),
         ("he", []),
         ("reloadconfig --d", ["--dry-run"]),
+        ("tail --", [
+            "--follow", "--lines", "--since", "--stdout", "--stderr", "--pid", "--grep", "--timestamps", "--json",
+            "--no-color", "--help",
+        ]),
+        ("events --", ["--follow", "--lines", "--since", "--json", "--no-color", "--help"]),
+        ("why --", ["--json", "--no-color", "--help"]),
+        ("events --since ", ["10m", "1h", "1d"]),
+        ("tail -n ", []),
     ],
 )
 def test_words_that_need_no_daemon(line, expected):
@@ -130,6 +138,15 @@ def test_in_the_shell():
         ("set web nothing ", []),
         ("listen watcher.web.re", ["watcher.web.reap", "watcher.web.reload", "watcher.web.remove"]),
         ("listen watcher.web. watcher.one_two.sp", ["watcher.one_two.spawn"]),
+        ("listen output.", ["output.one_two.", "output.web."]),
+        ("tail ", ["One Two", "web"]),
+        ("tail -f web O", ["One Two"]),
+        ("tail -n 5 w", ["web"]),
+        ("tail --pid ", ["11", "12"]),
+        ("tail web --pid 1", ["11", "12"]),
+        ("events -f w", ["web"]),
+        ("why w", ["web"]),
+        ("why web ", []),
     ],
 )
 def test_words_of_the_daemon(live, line, expected):

@@ -17,6 +17,7 @@ from circus.client_light import LightClient
 from circus.ctl import app, listening
 from circus.ctl.listening import find_pubsub_endpoint, print_event
 from circus.exc import TransportError
+from circus.system.endpoint import parse_endpoint
 from tests.unit.ctl.fakedaemon import FakeDaemon, refusal
 
 
@@ -45,6 +46,40 @@ def test_a_daemon_that_does_not_tell_has_the_default_one(reply):
         client = LightClient(daemon.endpoint, 0.5)
         assert find_pubsub_endpoint(client) == DEFAULT_ENDPOINT_SUB
         client.stop()
+
+
+class Remote:
+    """A client of a daemon whose control endpoint is elsewhere."""
+
+    endpoint = "tcp://192.0.2.7:5555"
+    ssh_server = None
+
+    def __init__(self, told, ssh_server=None):
+        self.told, self.ssh_server = told, ssh_server
+
+    def send_message(self, command, **props):
+        return {"options": {"pubsub_endpoint": self.told}}
+
+
+def test_the_loopback_of_a_remote_daemon_is_not_ours(monkeypatch):
+    reachable = []
+    monkeypatch.setattr(listening, "_listens", lambda endpoint: str(endpoint) in reachable)
+    told, theirs = "tcp://127.0.0.1:5556", "tcp://192.0.2.7:5556"
+    assert listening.ask_pubsub_endpoint(Remote(told)) == told  # we may have used a name of our own host
+    reachable.append(theirs)
+    assert listening.ask_pubsub_endpoint(Remote(told)) == theirs
+    reachable.clear()
+    assert listening.ask_pubsub_endpoint(Remote(told, "me@gateway")) == theirs
+    assert listening.ask_pubsub_endpoint(Remote("tcp://*:5556")) == theirs
+    assert listening.ask_pubsub_endpoint(Remote("tcp://192.0.2.8:5556")) == "tcp://192.0.2.8:5556"
+    assert listening.ask_pubsub_endpoint(Remote("ipc:///run/events")) == "ipc:///run/events"
+
+
+def test_whether_somebody_listens(tmp_path):
+    with FakeDaemon() as daemon:
+        assert listening._listens(parse_endpoint(daemon.endpoint))
+        endpoint = daemon.endpoint
+    assert not listening._listens(parse_endpoint(endpoint))
 
 
 def test_a_daemon_that_is_down_is_no_reason_not_to_listen(tmp_path, capsys):
@@ -90,14 +125,14 @@ def test_an_endpoint_given_is_the_one(listened):
         circusctl.run(["--endpoint", "tcp://h:1", "--ssh", "me@h", "--ssh_keyfile", "k", "listen", "a", "b"])
         == 0
     )
-    assert listened == [(["a", "b"], "tcp://h:1", "me@h", "k", False)]
+    assert listened == [(["a", "b"], "tcp://h:1", "me@h", "k", False, ())]
 
 
 def test_the_daemon_is_asked_by_the_environment(listened, monkeypatch):
     with FakeDaemon({"globaloptions": {"options": {"pubsub_endpoint": "tcp://127.0.0.1:7"}}}) as daemon:
         monkeypatch.setenv("CIRCUSCTL_ENDPOINT", daemon.endpoint)
         assert circusctl.run(["--json", "listen"]) == 0
-    assert listened == [([""], "tcp://127.0.0.1:7", None, None, True)]
+    assert listened == [([""], "tcp://127.0.0.1:7", None, None, True, (b"output.",))]
 
 
 def test_a_shell_listens_to_its_own_daemon(listened):
@@ -107,6 +142,24 @@ def test_a_shell_listens_to_its_own_daemon(listened):
         assert app.ControllerApp(circusctl.Vocabulary(), client).run(args) == 0
         client.stop()
     assert listened[0][1] == "tcp://127.0.0.1:7"
+
+
+class Heard(list):
+    """A consumer that has heard all it will."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_lines_of_workers_are_hidden_unless_they_are_asked_for(monkeypatch, capsys):
+    heard = [(b"watcher.web.spawn", b"{}"), (b"output.web.1", b'{"lines": []}')]
+    for words, topics in ((["listen"], ["watcher.web.spawn"]), (["listen", ""], ["watcher.web.spawn", "output.web.1"])):
+        monkeypatch.setattr("circus.consumer.CircusConsumer", lambda *args, **options: Heard(heard))
+        assert circusctl.run(["--endpoint", "tcp://h:1", *words]) == 0
+        assert [line.split("'")[1] for line in capsys.readouterr().out.splitlines()] == topics
 
 
 def test_a_bad_endpoint_is_one_line(capsys):

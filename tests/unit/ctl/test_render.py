@@ -9,7 +9,15 @@ import re
 import pytest
 from hypothesis import given
 
-from circus.ctl.render import TIMEOUT_MSG, describe_failure, paint_states, prettify, wants_colour, with_cause
+from circus.ctl.render import (
+    TIMEOUT_MSG,
+    describe_failure,
+    paint_states,
+    paint_story,
+    prettify,
+    wants_colour,
+    with_cause,
+)
 from circus.exc import CallError, TransportError
 from tests.unit.ctl.test_quickjson import VALUES
 
@@ -55,6 +63,29 @@ def test_states_are_painted():
     assert painted.split("\n")[:2] == ["One Two: \x1b[31mstopped\x1b[0m", "web: \x1b[32mactive\x1b[0m"]
     assert painted.endswith("\nodd: what")
     assert paint_states("active", {"status": "active"}) == "\x1b[32mactive\x1b[0m"
+
+
+STORY = """web is active since 00:33:32 (2.6 s)
+  cause  daemon start
+  next   next try in 0.6 s: worker 2, back-off 0.8 s
+
+Last ends of processes
+  00:33:33  worker 1 (pid 7066) killed by SIGKILL after 0.99 s, by itself
+      | this failed and was stopped"""
+
+
+def test_a_story_is_painted():
+    painted = paint_story(STORY)
+    assert uncoloured(painted) == STORY
+    assert painted.split("\n") == [
+        "web is \x1b[32mactive\x1b[0m since 00:33:32 (2.6 s)",
+        "  cause  daemon start",
+        "  next   \x1b[33mnext try in 0.6 s\x1b[0m: worker 2, back-off 0.8 s",
+        "",
+        "\x1b[1mLast ends of processes\x1b[0m",
+        "  00:33:33  worker 1 (pid 7066) \x1b[31mkilled by SIGKILL\x1b[0m after 0.99 s, by itself",
+        "\x1b[2m      | this failed and was stopped\x1b[0m",
+    ]
 
 
 @pytest.mark.parametrize("reply", [{"status": "ok"}, [], None])

@@ -20,6 +20,7 @@ from circus.commands import COMMAND_NAMES, get_commands
 from circus.ctl import shell
 from circus.ctl.vocabulary import Vocabulary
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon, refusal
+from tests.unit.ctl.livedaemon import LiveDaemon, Worker
 
 HEAD = f"{VERSION}\nOne Two: stopped\nweb: active\n(circusctl) "
 OPTIONS = {"endpoint": None, "timeout": 5, "json": False, "prettify": False, "ssh": None, "ssh_keyfile": None}
@@ -312,6 +313,33 @@ def test_ctrl_c_during_a_command_stays(terminal, daemon):
     terminal.expect("\r\n2\r\n")
     terminal.type("EOF\r")
     assert terminal.end() == 0
+
+
+def test_following_in_the_shell_ends_with_ctrl_c(tmp_path):
+    with LiveDaemon() as daemon:
+        daemon.replies["status"] = {"statuses": {"web": "active"}}
+        daemon.write(Worker("web", 1, 100), "past")
+        environment = {"XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+        with Terminal("--endpoint", daemon.endpoint, **environment) as terminal:
+            terminal.expect("(circusctl)")
+            terminal.type("tail -f\r")
+            seen = terminal.expect("past\r\n")
+            assert re.search(r"\x1b\[\d+mweb\.1\x1b\[0m \x1b\[\d+m\|\x1b\[0m past", seen)
+            daemon.await_subscription("output.")
+            daemon.write(Worker("web", 1, 100), "\x1b[2Jlive", stream="stderr")
+            seen = terminal.expect("live\r\n")
+            assert "\x1b[31m!\x1b[0m ^[[2Jlive" in seen
+            os.killpg(terminal.program.pid, signal.SIGINT)
+            terminal.expect("(circusctl)")
+            daemon.happen("web", "reap", process_pid=7, exit_code=1, expected=False, cause="exited with 1")
+            terminal.type("events\r")
+            assert "\x1b[31mexited with 1, by itself\x1b[0m" in terminal.expect("by itself\r\n")
+            terminal.expect("(circusctl)")
+            terminal.type("tail --no-color\r")
+            terminal.expect("\nweb.1 | past\r\n")
+            terminal.expect("(circusctl)")
+            terminal.type("EOF\r")
+            assert terminal.end() == 0
 
 
 def test_no_color(daemon):

@@ -1,0 +1,1 @@
+"""What the screen of circus-top is made of. Each widget draws lines from the model; none of them asks a daemon."""
