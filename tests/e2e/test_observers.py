@@ -73,9 +73,7 @@ graceful_timeout = 1
 [plugin:http]
 use = circus.plugins.http_observer.HttpObserver
 port = {statsd.port}
-loop_rate = {RATE}
-timeout = {TIMEOUT}
-""" + "".join(f"{name} = {value}\n" for name, value in more.items())
+""" + "".join(f"{name} = {value}\n" for name, value in {"loop_rate": RATE, "timeout": TIMEOUT, **more}.items())
         daemon = Daemon(tmp_path, ini).start()
         return Service(daemon, statsd)
 
@@ -111,7 +109,8 @@ def test_an_error_is_counted_with_its_code_and_nothing_is_restarted_unasked(
 def test_a_server_that_fails_is_restarted_until_it_answers(
     web: Callable[..., Service], tmp_path: Path, manners: str, code: int
 ) -> None:
-    service = web(restart_on_error="service")
+    # A look must not come before the server that was restarted last had time to come up.
+    service = web(restart_on_error="service", loop_rate=2)
     prefix = "circus.http_observer.watcher.http_stats"
     service.hears(f"{prefix}.request_time:")
     pid = service.pid()
@@ -182,9 +181,7 @@ graceful_timeout = 0.5
 [plugin:redis]
 use = circus.plugins.redis_observer.RedisObserver
 port = {statsd.port}
-loop_rate = {RATE}
-timeout = {TIMEOUT}
-""" + "".join(f"{name} = {value}\n" for name, value in more.items())
+""" + "".join(f"{name} = {value}\n" for name, value in {"loop_rate": RATE, "timeout": TIMEOUT, **more}.items())
         daemon = Daemon(tmp_path, ini).start()
         return Service(daemon, statsd)
 
