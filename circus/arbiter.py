@@ -89,6 +89,7 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         fqdn_prefix: str | None = None,
         umask: int | None = None,
         endpoint_owner: str | None = None,
+        *,
         stats_interval: float = 1.0,
         metrics_endpoint: str | None = None,
         capture: bool = False,

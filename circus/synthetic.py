@@ -94,7 +94,7 @@ def plugin_options(arbiter: Any, config: Mapping[str, Any], command: Callable[..
     found = resolve_name(config["use"])
     name = config.get("name") or config["use"]
     _tell_findings(name, found, config)
-    own = getattr(found, "option_table", ())
+    own = getattr(found, "option_table", None) or ()
     cmd = command(
         config, arbiter.endpoint, arbiter.pubsub_endpoint, arbiter.check_delay, arbiter.ssh_server, arbiter.debug,
         loglevel=arbiter.loglevel, logoutput=arbiter.logoutput,

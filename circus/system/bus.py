@@ -60,7 +60,8 @@ class Bus:
         if getattr(socket, "type", None) is not None and _is_xpub(socket):
             import zmq  # kept off the start path
 
-            self._events, self._pollin, self._noblock = zmq.EVENTS, zmq.POLLIN, zmq.NOBLOCK
+            # Plain numbers: the operators of enumerations are Python code.
+            self._events, self._pollin, self._noblock = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.NOBLOCK)
             self._fd = socket.getsockopt(zmq.FD)
             self._loop.add_reader(self._fd, self._take_subscriptions)
             self._take_subscriptions()
@@ -99,7 +100,7 @@ class Bus:
 
     def hear(self) -> None:
         """Take note of subscribers that have come or gone, now; on the loop's thread."""
-        if self._fd is not None:
+        if self._fd is not None and threading.get_ident() == self._thread:
             self._take_subscriptions()
 
     def watch_topics(self, callback: Callable[[], None]) -> Callable[[], None]:
