@@ -23,7 +23,7 @@ PARAMETERS = (
     "watchers endpoint pubsub_endpoint check_delay prereload_fn context loop statsd stats_endpoint "
     "statsd_close_outputs multicast_endpoint plugins sockets warmup_delay httpd httpd_host httpd_port "
     "httpd_close_outputs debug debug_gc ssh_server proc_name pidfile loglevel logoutput loggerconfig fqdn_prefix "
-    "umask endpoint_owner stats_interval metrics_endpoint"
+    "umask endpoint_owner"
 )
 
 
