@@ -108,8 +108,8 @@ class Outputs:
 
     def _remember(self, redirector: Any) -> None:
         """Keep the last of what ``redirector`` reads (a program's own class may have nothing to tap)."""
-        taps = getattr(redirector, "taps", None)
-        if not isinstance(taps, list):
+        taps, farewells = (getattr(redirector, name, None) for name in ("taps", "farewells"))
+        if not isinstance(taps, list) or not isinstance(farewells, list):
             return
         if self.output_tail is None:
             from circus.stream.ring import DEFAULT_CAPACITY
@@ -120,4 +120,5 @@ class Outputs:
                 self, self.engine.loop, capacity if isinstance(capacity, int) else DEFAULT_CAPACITY
             )
         taps.append(self.output_tail.tap)
+        farewells.append(self.output_tail.end)
         self.output_tail.open(self.evpub_socket)

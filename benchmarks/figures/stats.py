@@ -23,7 +23,7 @@ class Measured:
         self.daemon, self.stream = daemon, stream
         wait_until(self.heard(count), 30.0, f"statistics of {count} workers", pause=PAUSE)
         workers = {int(topic.rpartition(b".")[2]) for topic in stream.counts}
-        #: The daemon and its programs: whatever is no worker.
+        #: The daemon, then its program that measures (the floor has none): whatever is no worker.
         self.pids = [daemon.pid, *(descendants(daemon.pid) - workers)]
         self.before = 0.0
 
@@ -58,7 +58,8 @@ class Stats(Workload):
     figures = (
         Figure("stats_cpu_175", "stats stream of 175: cpu", "s/min", Goal("<=", 3)),
         Figure("stats_cpu_1000", "stats stream of 1000: cpu", "s/min", Goal("<=", 3)),
-        Figure("stats_rss", "stats stream of 175: rss of all", "MB", Goal("<=", 2.5)),
+        Figure("stats_rss", "stats stream of 175: rss", "MB", Goal("<=", 2.5)),
+        Figure("stats_rss_all", "the same, with the daemon", "MB", Goal("<=", 3)),
         Figure("stats_missed", "stats stream: workers not told of", "", Goal("<=", 0, absolute=True)),
     )
 
@@ -73,7 +74,8 @@ class Stats(Workload):
                 outcome[system.key] = first if isinstance(first, Exception) else second
             else:
                 outcome[system.key] = {
-                    "stats_cpu_175": first["cpu"], "stats_cpu_1000": second["cpu"], "stats_rss": first["rss"],
+                    "stats_cpu_175": first["cpu"], "stats_cpu_1000": second["cpu"],
+                    "stats_rss": first["rss"], "stats_rss_all": first["rss_all"],
                     "stats_missed": first["missed"] + second["missed"],
                 }
         return outcome
@@ -102,7 +104,8 @@ class Stats(Workload):
                     measured.stream.take()
                     outcome[key] = {
                         "cpu": (measured.cpu() - measured.before) / span * 60,
-                        "rss": sum(rss_megabytes(pid) for pid in measured.pids),
+                        "rss": rss_megabytes(measured.pids[-1]),
+                        "rss_all": sum(rss_megabytes(pid) for pid in measured.pids),
                         "missed": float(measured.missed(span)),
                     }
                 except FAILURES as error:

@@ -8,6 +8,7 @@ number lines by ``seq``.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 TYPE_CHECKING = False
@@ -39,12 +40,13 @@ class _Position:
     """How far one stream was printed.
 
     ``joined``: live batches have taken over, and their ``seq`` tells what is missing. Before, ``end`` does.
+    ``time`` is that of the last batch, by the daemon's clock, ``heard_at`` when it came, by the clock of the caller.
     """
 
-    __slots__ = ("end", "joined", "seq")
+    __slots__ = ("end", "heard_at", "joined", "seq", "time")
 
     def __init__(self) -> None:
-        self.end = 0
+        self.end, self.heard_at, self.time = 0, 0.0, 0.0
         self.joined = False
         self.seq: int | None = None
 
@@ -89,14 +91,21 @@ class Splice:
         position = self._positions.get(key)
         return position is None or (not position.joined and offset >= position.end)
 
-    def interrupt(self) -> None:
-        """The live batches have stopped coming; what comes next, a reply or a batch, joins anew."""
-        for position in self._positions.values():
-            position.joined = False
+    def interrupt(self, after: float = -math.inf, before: float = math.inf) -> float | None:
+        """The live batches have stopped coming; what comes next, a reply or a batch, joins anew.
 
-    def live(self, batch: Mapping[str, Any]) -> tuple[list[str], int, Gap | None]:
+        :param after: only of streams whose last batch came after that instant; ``before``: and before that one.
+        :returns: the time, by the daemon's clock, from which on lines may be missing; None if there is no such stream.
+        """
+        chosen = [each for each in self._positions.values() if each.joined and after <= each.heard_at <= before]
+        for position in chosen:
+            position.joined = False
+        return min((position.time for position in chosen), default=None)
+
+    def live(self, batch: Mapping[str, Any], now: float = 0.0) -> tuple[list[str], int, Gap | None]:
         """Take a live batch in.
 
+        :param now: the instant, for :meth:`interrupt`.
         :returns: its lines that were not printed; how many lines this reader lost right before; and what is missing
             before them that a reply may still have.
         """
@@ -104,6 +113,7 @@ class Splice:
         lines: list[str] = batch["lines"]
         begin, seq = batch["offset"], batch["seq"]
         position = self._position(key)
+        position.heard_at, position.time = now, batch["time"]
         lost, gap = 0, None
         if position.joined:
             if position.seq is not None and seq > position.seq:

@@ -34,8 +34,8 @@ PATIENCE = 3.0
 _AGAIN_AFTER = (0.3, 1.5)
 #: Seconds between two tries to ask a daemon that came back.
 _RETRY_EVERY = 0.1
-#: Seconds between two questions whether something was lost, while lines come faster than they are printed.
-_CHECK_EVERY = 2.0
+#: Seconds without anything of a stream after which nothing of it is on its way any more.
+_QUIET = 1.0
 
 
 class Tail:
@@ -61,7 +61,8 @@ class Tail:
         self._splice = Splice()
         self._heard_at: float | None = None
         self._daemon: object = None
-        #: Instants at which it is asked what was missed; the one at which it is asked what was lost, and was last.
+        #: Instants at which it is asked what was missed; the one at which it is asked what was lost, and up to when
+        #: that is known.
         self._due: list[float] = []
         self._check_at, self._checked_at = math.inf, 0.0
         self._backlog = 0
@@ -101,8 +102,9 @@ class Tail:
                     self._come_back(endpoint)
                 self._ask_again(_AGAIN_AFTER)
             connections, was_up = feed.connections, feed.up
-            self._do_what_is_due()
             self._show(messages)
+            if not feed.waiting:
+                self._do_what_is_due()
             self._suspect(len(messages), feed)
             self.notices.flush(idle=not messages)
             if not connections and time.monotonic() > waits_until:
@@ -123,24 +125,28 @@ class Tail:
         return min(max(soonest - time.monotonic(), 0.0), limit)
 
     def _do_what_is_due(self) -> None:
+        """Ask again if it is time. There is no message that was not shown: a reply must not overtake one."""
         now = time.monotonic()
-        if now >= self._check_at:
-            self._checked_at, self._check_at = now, math.inf
-            self._splice.interrupt()
-            self._catch_up()
-        elif self._due and now >= self._due[0]:
+        if self._due and now >= self._due[0]:
             self._due.pop(0)
             self._catch_up()
+        elif now >= self._check_at:
+            self._check_at = math.inf
+            # Of streams that go on, the next batch tells what was lost.
+            since = self._splice.interrupt(after=self._checked_at, before=now - 0.9 * _QUIET)
+            if since is not None:
+                self._catch_up(since)
+            self._checked_at = now - _QUIET
 
     def _suspect(self, count: int, feed: Feed) -> None:
         """Count messages that were there at once. When there was no room for more, the last ones may have been lost,
-        and nothing that comes tells of that: so it is asked.
+        and nothing that comes tells of that: so it is asked, as soon as nothing can be on its way any more.
         """
         self._backlog += count
         if feed.waiting:
             return
-        if self._backlog >= feed.capacity:
-            self._check_at = min(self._check_at, max(time.monotonic(), self._checked_at + _CHECK_EVERY))
+        if self._backlog >= feed.capacity and self._check_at == math.inf:
+            self._check_at = time.monotonic() + _QUIET
         self._backlog = 0
 
     def _come_back(self, endpoint: str) -> None:
@@ -165,10 +171,13 @@ class Tail:
         before, self._daemon = self._daemon, self._ask("events", {"limit": 1}).get("daemon")
         return before not in (None, self._daemon)
 
-    def _catch_up(self) -> None:
-        """Print what the daemon has and was not printed."""
+    def _catch_up(self, since: float | None = None) -> None:
+        """Print what the daemon has and was not printed.
+
+        :param since: by the daemon's clock, instead of what was heard last.
+        """
         try:
-            reply = self._ask("tail", self._request.properties(ALL, self._heard_at))
+            reply = self._ask("tail", self._request.properties(ALL, self._heard_at if since is None else since))
         except CallError:
             return  # it is gone, or busy; what is missing is found out with the next batch of its stream
         if reply.get("status") == "error":
@@ -209,7 +218,7 @@ class Tail:
 
     def _show_batch(self, batch: Mapping[str, Any]) -> None:
         source = _source_of(batch)
-        lines, lost, gap = self._splice.live(batch)
+        lines, lost, gap = self._splice.live(batch, time.monotonic())
         self._heard_at = batch["time"] - 1
         if gap is not None:
             self._fill(source, gap)

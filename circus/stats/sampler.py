@@ -105,7 +105,10 @@ class BatchSampler:
             info["watcher"] = role
             infos[pid] = info
             io[pid] = self._io(pid, info, now)
-        return Group(DAEMONS, infos, _whole(infos, now), io)
+        whole = _whole(infos, now)
+        whole["restarts"], whole["status"] = sum(info["restarts"] for info in infos.values()), "active"
+        whole["numprocesses"] = len(infos)
+        return Group(DAEMONS, infos, whole, io)
 
     def _io(self, pid: int, info: dict[str, Any], now: float) -> float:
         """Bytes per second; reckoned anew as often as the numbers behind it change."""

@@ -10,8 +10,10 @@ One message is JSON on the topic ``output.<res_name>.<wid>``; its keys are told 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from circus.model.messages import encode
 from circus.stream.lines import complete_length
@@ -27,6 +29,9 @@ BATCH_EVERY, BATCH_LIMIT = 0.05, 1 << 18
 MESSAGE_SIZE = 1 << 14
 #: An unfinished line is told after so many seconds of silence.
 PARTIAL_AFTER = 0.2
+#: After a batch none of any watcher follows for so many times the time it took: live output of all watchers together
+#: keeps the loop busy for a fifth of its time at most.
+REST = 4
 #: What all topics of live output begin with.
 PREFIX = b"output."
 
@@ -43,23 +48,53 @@ def told_until(view: View, edge: int, now: float, final: bool) -> int:
     return start
 
 
+class Turns:
+    """Gives the watchers of one daemon turns to publish, so that all together take at most a part of the loop's time.
+
+    :param loop: asyncio's names.
+    """
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._free_at = 0.0
+
+    def take(self, publish: Callable[[], None]) -> None:
+        """Call ``publish()`` now, or when it is its turn."""
+        if self._waiting or self._loop.time() < self._free_at:
+            self._waiting.append(publish)
+            if len(self._waiting) == 1:
+                self._loop.call_at(self._free_at, self._next)
+        else:
+            self._run(publish)
+
+    def _next(self) -> None:
+        try:
+            self._run(self._waiting.popleft())
+        finally:
+            if self._waiting:
+                self._loop.call_at(self._free_at, self._next)
+
+    def _run(self, publish: Callable[[], None]) -> None:
+        began = self._loop.time()
+        publish()
+        ended = self._loop.time()
+        self._free_at = ended + (ended - began) * REST
+
+
+_turns: WeakKeyDictionary[Any, Turns] = WeakKeyDictionary()
+
+
 class Live:
     """Publishes one watcher's output.
 
     :param watcher: its names go into topic and payload.
     :param loop: asyncio's names; need not run yet.
     :param sources: what is there, by pid and stream; shared with the tail.
-    :param is_dead: whether the worker of a source has ended.
     """
 
-    def __init__(
-        self,
-        watcher: Speaker,
-        loop: Any,
-        sources: Mapping[tuple[int, str], Source],
-        is_dead: Callable[[Source], bool],
-    ) -> None:
-        self._watcher, self._loop, self._sources, self._is_dead = watcher, loop, sources, is_dead
+    def __init__(self, watcher: Speaker, loop: Any, sources: Mapping[tuple[int, str], Source]) -> None:
+        self._watcher, self._loop, self._sources = watcher, loop, sources
         #: Number of this following; 0 while nobody listens. Read by the pump's thread.
         self.session = 0
         self._sessions = 0
@@ -69,6 +104,7 @@ class Live:
         self._next_at = 0.0
         self._timer: Any = None
         self._bus: Any = None
+        self._turns: Turns | None = None
         self._unwatch: Callable[[], None] | None = None
 
     def tapped(self) -> None:
@@ -86,6 +122,7 @@ class Live:
         """Publish on ``bus`` whenever somebody there listens for it (a plain PUB socket cannot tell: then never)."""
         if self._unwatch is None and hasattr(bus, "watch_topics"):
             self._bus = bus
+            self._turns = _turns.setdefault(bus, Turns(self._loop))
             self._unwatch = bus.watch_topics(self._topics_changed)
             self._topics_changed()  # somebody may listen already
 
@@ -124,7 +161,7 @@ class Live:
             # Asked after the view was taken: what came between the two is behind its end, whoever counts it.
             edge = min(_counted_from(source, self.session, view), view.end)
             now = view.time_at(edge) if edge < view.end else time.time()
-            cursor = told_until(view, edge, now, self._is_dead(source))
+            cursor = told_until(view, edge, now, source.ended)
             position.begin(self.session, cursor, edge, self._loop.time() + PARTIAL_AFTER)
         return position
 
@@ -146,14 +183,17 @@ class Live:
             self._cancel_timer()
 
     def _publish(self) -> None:
-        if not self.session:
-            self._asked = False
-            return
         now = self._loop.time()
         if now < self._next_at:
             self._loop.call_at(self._next_at, self._publish)
-            return
-        self._send_batch()
+        elif self._turns is not None:
+            self._turns.take(self._send_asked)
+
+    def _send_asked(self) -> None:
+        if self.session:
+            self._send_batch()
+        else:
+            self._asked = False
 
     def _send_batch(self, *, final: bool = False) -> None:
         """Publish what is new, fairly shared when it is too much."""
@@ -197,7 +237,7 @@ class Live:
                 continue
             if position.seen == end and position.quiet_at <= now:
                 # What is left is half a character: it waits for its other half, or for the end of the worker.
-                self._send(source, source.ring.view(), BATCH_LIMIT, flush=True, final=self._is_dead(source))
+                self._send(source, source.ring.view(), BATCH_LIMIT, flush=True, final=source.ended)
                 continue
             due = max(position.quiet_at, now + BATCH_EVERY)
             soonest = min(soonest, due) if soonest else due

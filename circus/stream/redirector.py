@@ -53,6 +53,8 @@ class Redirector:
         #: place for a bounded memory of each worker's last lines and for live tails; they must be quick and
         #: never block.
         self.taps: list[Tap] = []
+        #: Callables (process) that are told of each process whose pipes are forgotten.
+        self.farewells: list[Callable[[Any], object]] = []
         #: By descriptor: the pipes that are being read.
         self._active: dict[int, Pipe] = {}
         #: Pipes that outlive their worker.
@@ -147,6 +149,8 @@ class Redirector:
             if owner is process:
                 self.remove_fd(fd)
         process.redirected = False
+        for farewell in self.farewells:
+            farewell(process)
 
     def remove_fd(self, fd: int) -> None:
         """Forget the pipe with this descriptor, if there is one."""

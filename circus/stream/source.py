@@ -17,7 +17,7 @@ class Speaker(Protocol):
 
     name: str
     res_name: str
-    #: Living processes by pid.
+    #: Its processes by pid, until their end was dealt with.
     processes: dict[int, Any]
 
 
@@ -48,7 +48,7 @@ class Source:
     :param stream: ``stdout`` or ``stderr``.
     """
 
-    __slots__ = ("pid", "position", "process", "ring", "stream", "wid")
+    __slots__ = ("ended", "pid", "position", "process", "ring", "stream", "wid")
 
     def __init__(self, process: Any, stream: str, capacity: int) -> None:
         self.process, self.stream = process, stream
@@ -57,6 +57,8 @@ class Source:
         self.ring = Ring(capacity)
         #: How far it was published, while somebody follows.
         self.position = Position()
+        #: Its worker is dead. A grandchild may still write.
+        self.ended = False
 
     @property
     def key(self) -> str:

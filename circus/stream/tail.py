@@ -17,6 +17,7 @@ from circus.stream.source import Source, Speaker
 
 __all__ = ["Story", "Tail", "Told", "merge_newest"]
 
+STREAMS = ("stdout", "stderr")
 #: Dead workers of a watcher whose output is kept.
 DEAD_KEPT = 4
 #: Bytes of text in one answer.
@@ -53,9 +54,9 @@ class Tail:
     def __init__(self, watcher: Speaker, loop: Any, capacity: int = DEFAULT_CAPACITY) -> None:
         self._watcher, self._capacity = watcher, capacity
         self._sources: dict[tuple[int, str], Source] = {}
-        #: Pids of the dead in the order in which their end was noticed.
+        #: Pids of the dead in the order of their ends.
         self._dead: list[int] = []
-        self.live = Live(watcher, loop, self._sources, self.is_dead)
+        self.live = Live(watcher, loop, self._sources)
 
     def tap(self, data: bytes, pid: int, stream: str) -> None:
         """Remember a chunk; called by the pump's thread, for every read of a pipe."""
@@ -78,19 +79,32 @@ class Tail:
     def close(self) -> None:
         """Publish the rest and nothing more. What is kept can still be read."""
         self.live.close()
-        self._bury()
+        self._sweep()
 
     def begin(self, process: Any) -> None:
         """A worker was started; its pipes are not read yet."""
-        self._bury()
         self._forget(process.pid)  # a number that was used before
         for stream, piped in (("stdout", process.pipe_stdout), ("stderr", process.pipe_stderr)):
             if piped:
                 self._sources[process.pid, stream] = Source(process, stream, self._capacity)
 
-    def is_dead(self, source: Source) -> bool:
-        """Whether the end of its worker was dealt with."""
-        return self._watcher.processes.get(source.pid) is not source.process
+    def end(self, process: Any) -> None:
+        """A worker has ended, and all it wrote was read: publish the rest, keep it for those who ask."""
+        silent = True
+        for stream in STREAMS:
+            source = self._sources.get((process.pid, stream))
+            if source is None or source.process is not process or source.ended:
+                continue
+            source.ended = True
+            if source.ring.end:
+                silent = False
+                self.live.finish(source)
+            else:
+                del self._sources[process.pid, stream]
+        if not silent:
+            self._dead.append(process.pid)
+            if len(self._dead) > DEAD_KEPT:
+                self._forget(self._dead[0])
 
     def tell(self, pid: int | None = None, stream: str | None = None) -> list[Told]:
         """What there is of the chosen sources, oldest worker first, and where live output goes on.
@@ -98,7 +112,7 @@ class Tail:
         :param pid: of a worker, one of the last that died included; None for all.
         :param stream: ``stdout`` or ``stderr``; None for both.
         """
-        self._bury()
+        self._sweep()
         self.live.publish_now()
         told = []
         for source in list(self._sources.values()):
@@ -115,24 +129,16 @@ class Tail:
     def _told_until(self, source: Source, view: View) -> int:
         if self.live.session:
             return self.live.position_of(source, view).cursor
-        return told_until(view, view.end, now(), self.is_dead(source))
+        return told_until(view, view.end, now(), source.ended)
 
-    def _bury(self) -> None:
-        """Keep the output of the last few that died, and forget what nobody will ask for."""
-        ended = [source for source in list(self._sources.values()) if self.is_dead(source)]
-        for pid in dict.fromkeys(source.pid for source in ended):
-            if pid not in self._dead:
-                self._dead.append(pid)
-                theirs = [source for source in ended if source.pid == pid]
-                for source in theirs:
-                    self.live.finish(source)
-                if not any(source.ring.end for source in theirs):
-                    self._forget(pid)
-        for pid in self._dead[:-DEAD_KEPT]:
-            self._forget(pid)
+    def _sweep(self) -> None:
+        """Find those whose end nobody told of."""
+        for source in list(self._sources.values()):
+            if not source.ended and self._watcher.processes.get(source.pid) is not source.process:
+                self.end(source.process)
 
     def _forget(self, pid: int) -> None:
-        for stream in ("stdout", "stderr"):
+        for stream in STREAMS:
             self._sources.pop((pid, stream), None)
         if pid in self._dead:
             self._dead.remove(pid)

@@ -1,4 +1,4 @@
-"""circusctl tail, events and why against a real daemon whose workers write, die and flood; on a terminal, through ssh."""
+"""circusctl tail, events and why against a real daemon: workers write, die and flood; on terminals, through ssh."""
 
 from __future__ import annotations
 

@@ -151,3 +151,15 @@ def test_an_interruption_that_was_too_long_is_measured():
     assert splice.missing(stream.reply(4, 2)) == []  # so few bytes may be a matter of reckoning
     stream = Stream(["0123456789", "0123456789" * 3, "x", "y"])
     assert [(line["text"], size) for line, size in splice.missing(stream.reply(4, 2))] == [("x", 31)]
+
+
+def test_only_streams_that_fell_silent_are_interrupted():
+    splice = Splice()
+    for pid, at in ((1, 10.0), (2, 20.0), (3, 30.0)):
+        batch = {"pid": pid, "stream": "stdout", "time": NOW + at, "offset": 0, "seq": 0, "lines": ["x"]}
+        splice.live(batch, at)
+    assert splice.interrupt(after=31) is None
+    assert splice.interrupt(after=15, before=25) == NOW + 20
+    assert [position.joined for position in splice._positions.values()] == [True, False, True]
+    assert splice.interrupt(after=15, before=25) is None
+    assert splice.interrupt() == NOW + 10

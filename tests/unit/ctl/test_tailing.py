@@ -364,6 +364,35 @@ def test_a_reader_that_stops_reading_costs_little_memory(daemon):
         assert program.expect("last").endswith("web.1 | last\n")
 
 
+@pytest.mark.slow
+def test_it_keeps_up_with_twenty_megabytes_a_second(daemon, tmp_path):
+    """By its own CPU time, so that it holds on a busy machine, too."""
+    lines = ["x" * 91] * 163  # with prefix and end, 100 bytes each are shown
+    shown = tmp_path / "shown"
+    with shown.open("wb") as out:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "circus.circusctl", "--endpoint", daemon.endpoint, "tail", "-f"],
+            stdout=out, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    try:
+        daemon.await_subscription("output.")
+        daemon.await_asked("tail", 3)
+        before = psutil.Process(program.pid).cpu_times()
+        size = 0
+        while size < 40e6:
+            daemon.write(WEB1, *lines, keep=False)
+            size += 100 * len(lines)
+            eventually(lambda size=size: shown.stat().st_size > size - 2e6)  # less than what may wait
+        eventually(lambda: shown.stat().st_size == size)
+        after = psutil.Process(program.pid).cpu_times()
+        assert after.user + after.system - before.user - before.system < size / 20e6
+    finally:
+        program.terminate()
+        assert program.stderr.read() == b""
+        program.wait()
+        program.stderr.close()
+
+
 def test_through_ssh(daemon, tmp_path, monkeypatch):
     from tests.unit.system.test_tunnel import FAKE_SSH
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from circus.stats.roster import Roster
 
 
-def reply(workers: dict[str, dict[int, int]], *, time: float = 100.0, daemon: str = "a", pid: int = 1) -> dict[str, Any]:
+def reply(
+    workers: dict[str, dict[int, int]], *, time: float = 100.0, daemon: str = "a", pid: int = 1
+) -> dict[str, Any]:
     """A reply to ``dstats`` with watchers: pids and worker ids by name."""
     watchers = {
         name: {

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circus.stream import ring as ring_module
-from circus.stream.ring import DEFAULT_CAPACITY, FOLD, MANY, Line, Ring
+from circus.stream.ring import DEFAULT_CAPACITY, FOLD, MANY, Line, Ring, count_lines
 
 _LINES = st.lists(st.text(alphabet="aé€😀 \t", max_size=12).map(str.encode), max_size=30)
 
@@ -161,6 +161,13 @@ def test_ends_of_lines_are_counted_while_somebody_follows() -> None:
     ring.put(b"end\n", 4.0)
     assert ring.end - ring.view().start < 16 + 16
     assert ring.lines == 0
+
+
+@given(lines=st.lists(st.integers(0, 400), max_size=60), short=st.booleans())
+def test_ends_of_lines_are_counted_right_whichever_way_is_faster(lines: list[int], short: bool) -> None:
+    data = b"".join(b"." * (length // 40 if short else length) + b"\n" for length in lines * 5)
+    assert count_lines(data) == len(lines) * 5
+    assert count_lines(data + b"rest") == len(lines) * 5
 
 
 def test_counting_starts_within_what_was_put_together() -> None:
