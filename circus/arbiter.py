@@ -172,6 +172,9 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
     def _add_own_watchers(self, plugins: Iterable[Mapping[str, Any]]) -> None:
         if self.statsd:
             self.watchers.append(stats_watcher(self))
+        elif self.metrics_endpoint:
+            logger.warning("metrics_endpoint = %s is without effect: circusd-stats serves it, and statsd is not True",
+                           self.metrics_endpoint)
         if self.httpd:
             watcher, sock = httpd_parts(self)
             self.watchers.append(watcher)

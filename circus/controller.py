@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from circus.commands.base import Command
     from circus.model.messages import Request, Route
 
+#: Seconds after the start at which the commands that end workers are loaded, when the first workers run.
+LOAD_AFTER = 0.1
 #: Datagrams of discovery answered in one turn.
 DATAGRAMS = 16
 
@@ -108,6 +110,13 @@ class Controller:
         self.initialize()
         self.set_check_delay(self.check_delay / 1000)
         self.started = True
+        if self.endpoint is not None:
+            unwrap_loop(self.loop).call_later(LOAD_AFTER, self._load_endings)
+
+    def _load_endings(self) -> None:
+        # Not only sooner when they are asked for: a daemon short of descriptors or files must be able to end.
+        for name in ("stop", "quit"):
+            self._find(name)
 
     def initialize(self) -> None:
         """Open the sockets. :raises OSError: the control endpoint cannot be bound."""

@@ -43,8 +43,6 @@ CHANGES = {
     OnChange.STREAM: "switches the open pipes over to the new stream",
     OnChange.REPLACE: "makes the thing anew",
 }
-#: Options that the tables already have, and nothing reads yet.
-RESERVED = frozenset({"metrics_endpoint", "stats_interval"})
 
 
 # -- restructured text --------------------------------------------------------------------------------
@@ -132,8 +130,6 @@ def entry(option: Option, table: Table) -> str:
     lines = [f"``{shown_name(option)}``", wrapped(escape(option.doc), "    ")]
     if option.deprecated:
         lines += ["", wrapped(f"Deprecated: {escape(option.deprecated)}.", "    ")]
-    elif table is CIRCUS and option.name in RESERVED:
-        lines += ["", "    Reserved: nothing reads it in this version."]
     return "\n".join([*lines, "", wrapped(facts_of(option, table), "    "), ""])
 
 

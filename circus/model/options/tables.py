@@ -224,7 +224,8 @@ CIRCUS = Table("circus", (
            "`tail`, and pass it on to circusd's own.", REPLACE, since="1.0"),
     Option("capture_size", Size(minimum=1), 65536, "Bytes of output kept in memory per process and stream, where it "
            "is read.", REPLACE, since="1.0"),
-    Option("metrics_endpoint", _text, None, "Where metrics are served in the OpenMetrics format.", REPLACE,
+    Option("metrics_endpoint", _text, None, "Where circusd-stats serves metrics in the OpenMetrics format: "
+           "`http://127.0.0.1:9100/metrics`, or `HOST:PORT`.", REPLACE,
            since="1.0"),
     Option("stats_interval", Real(minimum=0.05), 1.0, "Seconds between two statistics of circusd-stats.",
            REPLACE, since="1.0"),

@@ -48,3 +48,31 @@ def test_subscriptions_go_on_in_the_next_bus() -> None:
     bus.attach(object(), [b"output.web.1", b"watcher."])
     assert bus._wanted
     assert bus.heard_under(b"output.")
+
+
+def test_who_hears_a_watcher_is_told_as_it_changes(tmp_path) -> None:
+    wire = Wire(f"{tmp_path}/pub")
+    try:
+        told = []
+        unwatch = wire.bus.watch_topics(lambda: told.append(wire.bus.asked_for(b"output.web.", b"output.")))
+        for topic, heard in (
+            (b"", False),
+            (b"out", False),
+            (b"output.webs.", False),
+            (b"output.web.2", True),
+            (b"output.w", True),
+            (b"output.", True),
+        ):
+            wire.subscriber.subscribe(topic)
+            eventually(lambda: wire.bus.hear() or told)
+            assert told == [heard], topic
+            wire.subscriber.unsubscribe(topic)
+            eventually(lambda: wire.bus.hear() or len(told) == 2)
+            assert told.pop() is False
+            told.clear()
+        unwatch()
+        wire.subscriber.subscribe(b"output.")
+        eventually(lambda: wire.bus.hear() or wire.bus.heard_under(b"output."))
+        assert told == []
+    finally:
+        wire.close()

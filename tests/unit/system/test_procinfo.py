@@ -408,3 +408,97 @@ def test_cpu_time_is_padded_and_keeps_the_hours(sampler: Sampler, monkeypatch: p
     monkeypatch.setattr(procinfo.Known, "read", lambda self: line.encode())
     monkeypatch.setattr(procinfo, "read_stat", lambda pid: line.encode().rpartition(b") ")[2].split())
     assert sampler.infos([1], children=False)[1]["ctime"] == "180:00.05"
+
+
+# -- figures -------------------------------------------------------------------------------------------------
+
+
+FIGURES = {
+    "rss", "vms", "threads", "cpu_time", "fds", "read_bytes", "write_bytes", "ctx_switches", "children_count",
+    "children_cpu", "children_rss",
+}  # fmt: skip
+
+
+def test_figures_agree_with_psutil(started: Started) -> None:
+    sampler = Sampler()
+    pid = started("sleep", "98765")
+    process = psutil.Process(pid)
+    eventually(lambda: process.name() == "sleep")
+    info = sampler.figures([pid])[pid]
+    assert set(info) == KEYS | FIGURES
+    assert info["children"] == []
+    assert info["rss"] == pytest.approx(process.memory_info().rss, abs=1 << 20)
+    assert (info["vms"], info["threads"]) == (process.memory_info().vms, 1)
+    assert (info["fds"], info["children_count"]) == (process.num_fds(), 0)
+    switches = process.num_ctx_switches()
+    assert info["ctx_switches"] == switches.voluntary + switches.involuntary
+    if procinfo.HAS_PROC:
+        assert info["read_bytes"] == process.io_counters().read_bytes
+    sampler.close()
+
+
+def test_figures_add_up_children_which_may_be_asked_about_themselves(started: Started, tmp_path: Path) -> None:
+    sampler = Sampler()
+    parent, child, grandchild = started.family(tmp_path, 2, "plain")
+    found = sampler.figures([parent, child])
+    assert (found[parent]["children_count"], found[child]["children_count"]) == (1, 1)
+    assert found[parent]["children_rss"] == found[child]["rss"]
+    assert sampler.figures([parent], children=False)[parent]["children_count"] <= 1
+    os.kill(grandchild, signal.SIGKILL)
+    eventually(lambda: sampler.figures([child])[child]["children_count"] == 0)
+    sampler.close()
+    assert len(sampler) == 0
+
+
+def test_a_process_asked_about_twice_at_once_keeps_its_cpu(started: Started, tmp_path: Path) -> None:
+    sampler = Sampler()
+    spin = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while 1: pass'])"
+    parent = started(sys.executable, "-c", spin)
+    child = eventually(lambda: children_of(parent))[0]
+    started.others.add(child)
+    eventually(lambda: psutil.Process(child).cpu_times().user > 0.2)
+    sampler.figures([parent, child])
+    eventually(lambda: psutil.Process(child).cpu_times().user > 0.6)
+    found = sampler.figures([parent, child])  # the parent first, which looks at its child
+    assert found[child]["cpu"] > 5
+    assert found[parent]["children_cpu"] == found[child]["cpu"]
+    sampler.close()
+
+
+def test_what_costs_more_is_asked_less_often(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(procinfo, "read_detail", lambda pid: asked.append(pid) or procinfo.Known(1, 1).detail)
+    now = [1000.0]
+    monkeypatch.setattr(procinfo.time, "monotonic", lambda: now[0])
+    sampler = Sampler()
+    pids = [started("sleep", "98765") for _ in range(4)]
+    for _ in range(60):
+        sampler.figures(pids)
+        now[0] += 1.0
+    for pid in pids:
+        assert 60 / procinfo.DETAIL_EVERY <= asked.count(pid) <= 60 / procinfo.DETAIL_EVERY + 2
+    sampler.close()
+
+
+def test_figures_without_proc(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procinfo, "HAS_PROC", False)
+    sampler = Sampler()
+    pid, other = started("sleep", "98765"), started("sleep", "98765")
+    found = sampler.figures([pid, other])
+    assert set(found[pid]) == KEYS | FIGURES
+    assert found[pid]["rss"] > 0
+    started.end()
+    assert sampler.figures([pid]) == {}
+    assert len(sampler) == 0
+
+
+def test_figures_forget_who_is_gone(started: Started) -> None:
+    sampler = Sampler()
+    pids = [started("sleep", "98765") for _ in range(5)]
+    assert set(sampler.figures(pids)) == set(pids)
+    before = len(os.listdir("/proc/self/fd")) if procinfo.HAS_PROC else 0
+    started.end()
+    assert sampler.figures(pids) == {}
+    assert len(sampler) == 0
+    if procinfo.HAS_PROC:
+        assert len(os.listdir("/proc/self/fd")) < before
