@@ -28,6 +28,7 @@ setup(
         "tornado>=6.3",
         "iowait>=0.2",
         "prompt_toolkit>=3.0.36",
+        "textual>=8.0",
     ],
     extras_require={
         "redis": ["redis>=5.0"],

@@ -28,7 +28,7 @@ from circus.journal import Journal
 from circus.lookups import ConfigLookups
 from circus.ondemand import SocketAlarm
 from circus.sockets import CircusSocket, CircusSockets
-from circus.synthetic import httpd_parts, plugin_options, stats_watcher
+from circus.synthetic import HTTPD_OPTIONS, httpd_parts, plugin_options, stats_watcher
 from circus.system.bootloop import BootLoop
 from circus.system.bus import Bus
 from circus.system.kept import KeptEndpoints
@@ -94,6 +94,7 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         metrics_endpoint: str | None = None,
         capture: bool = False,
         capture_size: int = 1 << 16,
+        httpd_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.watchers = watchers
         self.endpoint, self.pubsub_endpoint, self.stats_endpoint = endpoint, pubsub_endpoint, stats_endpoint
@@ -102,6 +103,8 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         self.statsd, self.statsd_close_outputs = statsd, statsd_close_outputs
         self.httpd, self.httpd_host, self.httpd_port = httpd, httpd_host, httpd_port
         self.httpd_close_outputs = httpd_close_outputs
+        #: What else [circus] says of the web console, by option.
+        self.httpd_options = dict(httpd_options or {})
         self.debug, self.debug_gc, self.ssh_server, self.proc_name = debug, debug_gc, ssh_server, proc_name
         self.pidfile, self.loglevel, self.logoutput, self.loggerconfig = pidfile, loglevel, logoutput, loggerconfig
         self.umask, self.endpoint_owner, self.fqdn_prefix = umask, endpoint_owner, fqdn_prefix
@@ -221,6 +224,7 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
             sockets=sockets,
             plugins=config.get("plugins"),
             loop=loop,
+            httpd_options={name: config[name] for name in HTTPD_OPTIONS if config.get(name)},
             **{name: config[name] for name in names if name in config},
         )
         arbiter._cfg, arbiter.config_file = config, config_file
@@ -326,12 +330,14 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         self._boot.run_ready(BOOT_BUDGET)
         from circus.system.aio import load_asyncio  # only now: the first workers are running
         from circus.system.stall import StallSelector
+        from circus.system.zmqcontext import load_zmq
 
         loop = waiting_loop()  # an embedding program's, which counts on it being run
         theirs = loop is not None
         if loop is None:
             asyncio = load_asyncio(tls=self._runs_foreign_code())
             self.stalls = StallSelector()
+            load_zmq()
             loop = asyncio.SelectorEventLoop(self.stalls)
             asyncio.set_event_loop(loop)
         try:

@@ -57,11 +57,23 @@ def stats_watcher(arbiter: Any) -> Watcher:
     )
 
 
+#: Options of [circus] that are handed to the web console, and its own names for them.
+HTTPD_OPTIONS = {
+    "httpd_auth": "--auth", "httpd_users": "--users", "httpd_state_dir": "--state-dir",
+    "httpd_audit_log": "--audit-log", "httpd_tls_cert": "--tls-cert", "httpd_tls_key": "--tls-key",
+    "httpd_url_prefix": "--url-prefix", "httpd_trusted_hosts": "--trusted-hosts",
+    "httpd_trusted_proxies": "--trusted-proxies",
+}  # fmt: skip
+
+
 def httpd_parts(arbiter: Any) -> tuple[Watcher, CircusSocket]:
     """The watcher ``circushttpd`` and the socket it serves on."""
     cmd = f"{_program('circus.web')} --endpoint {arbiter.endpoint} --fd $(circus.sockets.circushttpd)"
     if arbiter.ssh_server is not None:
         cmd += f" --ssh {shlex.quote(arbiter.ssh_server)}"
+    for name, value in getattr(arbiter, "httpd_options", {}).items():
+        cmd += f" {HTTPD_OPTIONS[name]} {shlex.quote(str(value))}"
+    cmd += _log_options(arbiter)
     watcher = Watcher(
         "circushttpd", cmd, use_sockets=True, singleton=True, copy_env=True, copy_path=True,
         stdout_stream=arbiter.stdout_stream, stderr_stream=arbiter.stderr_stream,

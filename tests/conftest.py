@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +29,20 @@ def pytest_configure(config: pytest.Config) -> None:
     # Run in the background of a shell, the tests inherit an ignored SIGINT, and so would every program they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    keep_bytecode(config)
+
+
+def keep_bytecode(config: pytest.Config) -> None:
+    """Let the hundreds of interpreters that tests start compile each module once, and leave nothing in the sources.
+
+    Where bytecode is not written, compiling is two thirds of the time that a daemon takes to start.
+    """
+    if "PYTHONPYCACHEPREFIX" in os.environ:
+        return
+    directory = tempfile.mkdtemp(prefix="circus-tests-bytecode-")
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    os.environ["PYTHONPYCACHEPREFIX"] = directory
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -6,10 +6,9 @@ Its command line; :mod:`circus.stats.service` is what it runs. circusd starts it
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circus import __version__
 from circus.base.endpoints import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_STATS, DEFAULT_ENDPOINT_SUB
@@ -17,11 +16,15 @@ from circus.base.logs import configure_logger, logger, reopen_log_files
 from circus.base.tasks import unwrap_loop
 from circus.sighandler import SysHandler as _SysHandler
 
+if TYPE_CHECKING:
+    import argparse
+
 __all__ = ["SysHandler", "build_parser", "main"]
 
 #: Descriptors that this program may use, as far as the system lets it: two for each process it watches.
 _DESCRIPTORS = 65536
-_SHORTEST_INTERVAL = 0.05
+#: Seconds.
+_SHORTEST_INTERVAL, _LONGEST_INTERVAL = 0.05, 3600.0
 
 
 class SysHandler(_SysHandler):
@@ -50,33 +53,77 @@ class SysHandler(_SysHandler):
         """SIGUSR2 means nothing here."""
 
 
+class Arguments:
+    """What was said on the command line."""
+
+    endpoint = DEFAULT_ENDPOINT_DEALER
+    pubsub = DEFAULT_ENDPOINT_SUB
+    statspoint = DEFAULT_ENDPOINT_STATS
+    interval = 1.0
+    metrics: str | None = None
+    loglevel = "info"
+    logoutput = "-"
+    ssh: str | None = None
+
+
+#: The options that take a value: name, attribute of :class:`Arguments`, placeholder, help.
+_OPTIONS = (
+    ("--endpoint", "endpoint", "ENDPOINT", "the control endpoint of circusd"),
+    ("--pubsub", "pubsub", "ENDPOINT", "the endpoint circusd publishes events on"),
+    ("--statspoint", "statspoint", "ENDPOINT", "the endpoint to publish statistics on"),
+    ("--interval", "interval", "SECONDS", "between two samples (1)"),
+    ("--metrics", "metrics", "URL", "serve OpenMetrics at http://HOST:PORT/PATH or HOST:PORT"),
+    ("--log-level", "loglevel", "LEVEL", "log level"),
+    ("--log-output", "logoutput", "FILE", "log file, or - for stderr"),
+    ("--ssh", "ssh", "SERVER", "reach circusd through this ssh server, [user@]host[:port]"),
+)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line of the program; spec cli.md 4."""
+    import argparse  # takes more memory than what the program does; see parse_arguments()
+
     parser = argparse.ArgumentParser(prog="circusd-stats", description="Runs the stats aggregator for Circus")
-    parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="the control endpoint of circusd")
-    parser.add_argument("--pubsub", default=DEFAULT_ENDPOINT_SUB, help="the endpoint circusd publishes events on")
-    parser.add_argument("--statspoint", default=DEFAULT_ENDPOINT_STATS, help="the endpoint to publish statistics on")
-    parser.add_argument("--interval", type=_interval, default=1.0, metavar="SECONDS", help="between two samples (1)")
-    parser.add_argument("--metrics", metavar="URL", help="serve OpenMetrics at http://HOST:PORT/PATH or HOST:PORT")
-    parser.add_argument("--log-level", dest="loglevel", default="info", help="log level")
-    parser.add_argument("--log-output", dest="logoutput", default="-", help="log file, or - for stderr")
-    parser.add_argument("--ssh", help="reach circusd through this ssh server, [user@]host[:port]")
+    for name, attribute, placeholder, text in _OPTIONS:
+        default = getattr(Arguments, attribute)
+        kind = type(default) if default is not None else str
+        parser.add_argument(name, dest=attribute, default=default, type=kind, metavar=placeholder, help=text)
     parser.add_argument("--version", action="version", version=__version__, help="show the version and exit")
     return parser
 
 
-def _interval(text: str) -> float:
-    seconds = float(text)
-    if not _SHORTEST_INTERVAL <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not between {_SHORTEST_INTERVAL:g} and 3600 seconds")
-    return seconds
+def parse_arguments(words: Sequence[str] | None = None) -> Arguments:
+    """What was said; exits on ``--help``, ``--version`` and whatever makes no sense."""
+    given = list(sys.argv[1:] if words is None else words)
+    args = _plain_arguments(given)
+    if args is None:
+        args = build_parser().parse_args(given, Arguments())
+    if not _SHORTEST_INTERVAL <= args.interval <= _LONGEST_INTERVAL:
+        between = f"between {_SHORTEST_INTERVAL:g} and {_LONGEST_INTERVAL:g} seconds"
+        build_parser().error(f"argument --interval: {args.interval:g} is not {between}")
+    return args
+
+
+def _plain_arguments(words: Sequence[str]) -> Arguments | None:
+    """Arguments as circusd writes them, ``--name value`` and nothing else; None when there is more to understand."""
+    attributes = {name: attribute for name, attribute, _, _ in _OPTIONS}
+    args = Arguments()
+    for name, value in zip(words[::2], words[1::2], strict=False):
+        if name not in attributes or (value.startswith("-") and value != "-"):
+            return None
+        setattr(args, attributes[name], value)
+    try:
+        args.interval = float(args.interval)
+    except ValueError:
+        return None
+    return args if len(words) % 2 == 0 else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until a signal says stop. Ends in SystemExit: 0 then, 1 when the endpoint cannot be bound, 2 for bad
     arguments.
     """
-    args = build_parser().parse_args(arguments)
+    args = parse_arguments(arguments)
     try:
         configure_logger(logger, args.loglevel, args.logoutput)
     except (ValueError, OSError) as error:
@@ -85,23 +132,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_run(args))
 
 
-def _run(args: argparse.Namespace) -> int:
-    from circus.system.aio import load_asyncio
+def _run(args: Arguments) -> int:
+    from circus.system.zmqcontext import load_zmq
 
-    asyncio = load_asyncio(tls=False)  # a quarter of the memory this program takes would be for TLS it never speaks
-    import zmq
-
+    zmq = load_zmq()
     from circus.exc import CircusError
     from circus.stats.service import StatsService
+    from circus.system.plainloop import PlainLoop  # asyncio would be an eighth of the memory this program takes
 
     context = zmq.Context()
     service = StatsService(
         args.endpoint, args.pubsub, args.statspoint, ssh_server=args.ssh, interval=args.interval,
         metrics=args.metrics, context=context,
     )
-    loop = asyncio.SelectorEventLoop()
-    asyncio.set_event_loop(loop)
-    service.loop = loop
+    service.loop = loop = PlainLoop()
     handler = SysHandler(service)
     logger.info("Starting the stats streamer")
     try:
@@ -118,7 +162,6 @@ def _run(args: argparse.Namespace) -> int:
         service.stop()
         handler.stop()
         context.destroy(linger=0)
-        asyncio.set_event_loop(None)
         loop.close()
         logger.info("Stats streamer stopped")
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import zmq
 
 from circus.base.endpoints import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_STATS, DEFAULT_ENDPOINT_SUB
 from circus.base.logs import logger
-from circus.client import AsyncCircusClient, ReplyReader, make_message
+from circus.client import ReplyReader, make_message
 from circus.exc import CallError
 from circus.model.messages import encode
 from circus.model.samples import SOCKETS, encode_topic
+from circus.stats.calls import DaemonCalls
 from circus.stats.history import Memory, QueryService
 from circus.stats.publisher import StatsPublisher
 from circus.stats.roster import Roster, topic_name
@@ -81,13 +82,14 @@ class StatsService:
         self._queries: QueryService | None = None
         self._metrics: Any = None
         self._watch: SocketWatch | None = None
-        self._client: AsyncCircusClient | None = None
+        self._calls: DaemonCalls | None = None
         self._events: Any = None
         #: What reads the events.
         self.reader: ReplyReader | None = None
         self._timer: Any = None
         self._due = 0.0
         self._sync_timer: Any = None
+        self._sync_at = 0.0
         self._syncing = False
         self._parent = os.getppid()
         self._has_listed: Any = None
@@ -110,7 +112,7 @@ class StatsService:
         self._queries.bind(self.context, self.publisher.endpoint)
         self._watch = SocketWatch(loop)
         self._events = events if events is not None else self._subscribe()
-        self._client = AsyncCircusClient(self.context, self.endpoint, 5.0, self.ssh_server)
+        self._calls = DaemonCalls(loop, self.context, self.endpoint, self.ssh_server)
         self.reader = ReplyReader(self._events, self.take_event)
         self.reader.attach(loop)
         if self._metrics_at:
@@ -139,16 +141,12 @@ class StatsService:
             if timer is not None:
                 timer.cancel()
         self._timer = self._sync_timer = None
-        for part in (self.reader, self._metrics, self._queries, self._watch):
+        for part in (self.reader, self._metrics, self._queries, self._watch, self._events, self._calls):
             if part is not None:
                 part.close()
-        if self._events is not None:
-            self._events.close()
-        if self._client is not None:
-            self._client.stop()
         if self.publisher is not None:
             self.publisher.stop()
-        self.reader = self._metrics = self._queries = self._watch = self._events = self._client = self.publisher = None
+        self.reader = self._metrics = self._queries = self._watch = self._events = self._calls = self.publisher = None
         self.sampler.close()
         done, self.on_stop = self.on_stop, None
         if done is not None:
@@ -175,28 +173,24 @@ class StatsService:
         """Ask for a snapshot then, or earlier."""
         when = self.loop.time() + seconds
         if self._sync_timer is not None:
-            if self._sync_timer.when() <= when:
+            if self._sync_at <= when:
                 return
             self._sync_timer.cancel()
+        self._sync_at = when
         self._sync_timer = self.loop.call_at(when, self._resync)
 
     def _resync(self) -> None:
         self._sync_timer = None
-        if self._client is None or self._syncing:
+        if self._calls is None or self._syncing:
             self._resync_in(RETRY_AFTER)
             return
         self._syncing = True
         self.roster.snapshot_asked()
-        self._client.call(make_message("dstats", watchers=True)).add_done_callback(self._take_snapshot)
-        self._client.call(make_message("listsockets")).add_done_callback(self._take_sockets)
+        self._calls.ask(make_message("dstats", watchers=True), self._take_snapshot)
+        self._calls.ask(make_message("listsockets"), self._take_sockets)
 
-    def _take_snapshot(self, call: Any) -> None:
+    def _take_snapshot(self, reply: Mapping[str, Any], failure: CallError | None) -> None:
         self._syncing = False
-        if self._client is None or call.cancelled():
-            call.cancelled() or call.exception()
-            return
-        failure = call.exception()
-        reply = {} if failure is not None else call.result()
         if "info" not in reply:
             self._no_answer(failure or CallError(str(reply.get("reason"))))
             return
@@ -206,7 +200,7 @@ class StatsService:
         if "watchers" in reply:
             self._use_snapshot(reply)
         else:
-            self._take_old_snapshot(reply)
+            self._ask_old_daemon(reply)
 
     def _use_snapshot(self, reply: Mapping[str, Any]) -> None:
         self.roster.take_snapshot(reply)
@@ -221,29 +215,36 @@ class StatsService:
         self.roster.snapshot_failed()
         self._resync_in(RETRY_AFTER)
 
-    def _take_old_snapshot(self, dstats: Mapping[str, Any]) -> None:
-        """A daemon of an older release tells names and pids only."""
-        from circus.base.tasks import create_task
+    def _ask_old_daemon(self, dstats: Mapping[str, Any]) -> None:
+        """A daemon of an older release tells names and pids only, one watcher at a time."""
+        calls, watchers = self._calls, dict[str, Any]()
+        assert calls is not None
 
-        async def ask() -> None:
-            client = self._client
-            assert client is not None
-            watchers = {}
-            try:
-                for name in (await client.call(make_message("list"))).get("watchers", ()):
-                    pids = (await client.call(make_message("list", name=name))).get("pids", ())
-                    watchers[name] = {"res_name": topic_name(name), "workers": {str(pid): {} for pid in pids}}
-            except CallError as failure:
+        def take_names(reply: Mapping[str, Any], failure: CallError | None) -> None:
+            ask_next(iter(reply.get("watchers", ())), failure)
+
+        def ask_next(names: Iterator[str], failure: CallError | None) -> None:
+            if failure is not None:
                 self._no_answer(failure)
                 return
-            self._use_snapshot({**dstats, "watchers": watchers})
+            name = next(names, None)
+            if name is None:
+                self._use_snapshot({**dstats, "watchers": watchers})
+                return
 
-        create_task(ask(), name="snapshot")
+            def take_pids(reply: Mapping[str, Any], failure: CallError | None) -> None:
+                workers: dict[str, Any] = {str(pid): {} for pid in reply.get("pids", ())}
+                watchers[name] = {"res_name": topic_name(name), "workers": workers}
+                ask_next(names, failure)
 
-    def _take_sockets(self, call: Any) -> None:
-        if self._watch is None or call.cancelled() or call.exception() is not None:
+            calls.ask(make_message("list", name=name), take_pids)
+
+        calls.ask(make_message("list"), take_names)
+
+    def _take_sockets(self, reply: Mapping[str, Any], failure: CallError | None) -> None:
+        listed = reply.get("sockets")
+        if self._watch is None or failure is not None:
             return
-        listed = call.result().get("sockets")
         if isinstance(listed, list) and listed != self._has_listed:
             self._watch.update(listed)
             self._has_listed = listed

@@ -1,14 +1,19 @@
-"""Loading asyncio into the daemon without the TLS library it would bring along.
+"""Loading asyncio into the daemon without the TLS library it would bring along, and without its debugging aids.
 
 ``import ssl`` takes 4.5 MB and ten milliseconds in a process that never speaks TLS: ZeroMQ and pipes are all the
 daemon's own loop serves. Where foreign code runs in the daemon (hooks, stream classes) it is loaded as usual, and
 :func:`restore_tls` brings it in when such code arrives later. Nothing is masked for other importers of ``ssl``.
+
+``inspect``, which has a callback that failed described, and ``locale``, for text of subprocesses, take 1.2 MB: they are
+loaded when they are wanted.
 """
 
 from __future__ import annotations
 
 import sys
 from typing import Any
+
+from circus.system.postpone import postponing
 
 _MODULES = ("base_events", "selector_events", "sslproto", "unix_events", "proactor_events")
 _masked = False
@@ -17,7 +22,7 @@ _masked = False
 def load_asyncio(*, tls: bool) -> Any:
     """The asyncio module, loaded now if it was not yet.
 
-    :param tls: whether its TLS support may be needed; False saves memory and time.
+    :param tls: whether its TLS support may be needed; False saves memory and time, there and elsewhere.
     """
     global _masked
     if tls or "asyncio" in sys.modules or "ssl" in sys.modules:
@@ -26,7 +31,8 @@ def load_asyncio(*, tls: bool) -> Any:
         return asyncio
     sys.modules["ssl"] = None  # type: ignore[assignment]  # asyncio takes the ImportError as "no TLS here"
     try:
-        import asyncio
+        with postponing("inspect", "locale"):
+            import asyncio
     finally:
         del sys.modules["ssl"]
     _masked = True

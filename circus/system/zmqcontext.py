@@ -1,12 +1,22 @@
-"""Contexts of ZeroMQ that programs hand in, as Circus can use them.
+"""Loading ZeroMQ, and contexts of it that programs hand in, as Circus can use them.
 
-Called by whoever opens a socket on a context that is not its own (arbiter, clients); knows no endpoint.
+Called by the programs, and by whoever opens a socket on a context that is not its own (arbiter, clients); knows no
+endpoint.
 """
 
 from __future__ import annotations
 
 import sys
 from typing import Any
+
+
+def load_zmq() -> Any:
+    """The module zmq, without what it needs only to choose a port at random."""
+    from circus.system.postpone import postponing
+
+    with postponing("random"):
+        import zmq  # kept off the start path
+    return zmq
 
 
 def plain_context(context: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from circus import __version__
 from circus.base.endpoints import DEFAULT_ENDPOINT_STATS
@@ -44,6 +45,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--theme", metavar="NAME", help="colours; see ? in the program")
     add("--ascii", action="store_true", help="draw with ASCII only")
     return parser
+
+
+def __getattr__(name: str) -> Any:
+    """``Painter`` and ``_paint``, which older programs take from ``circus.stats.client``."""
+    if name in ("Painter", "_paint"):
+        from circus.top import classic
+
+        return getattr(classic, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:

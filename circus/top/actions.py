@@ -14,7 +14,7 @@ from circus.model.dashboard.node import CHILD, DAEMON, ENDPOINT, WATCHER, WORKER
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from circus.model.dashboard import Node
+    from circus.model.dashboard import Dashboard, Node
 
 #: How much asking: none; yes or no; the name must be typed.
 FREE, ASK, TYPE = "free", "ask", "type"
@@ -23,11 +23,12 @@ LONG, SHORT = 120.0, 10.0
 
 
 class Request(NamedTuple):
-    """One request for one daemon. ``label`` names it in progress and outcome."""
+    """One request for one daemon. ``label`` names it in progress and outcome; ``node`` is the row it is for."""
 
     endpoint: str
     message: dict[str, Any]
     label: str
+    node: Node | None = None
 
 
 class Plan(NamedTuple):
@@ -107,7 +108,7 @@ def plan(name: str, nodes: Sequence[Node], signum: str = "") -> Plan:
     if not nodes:
         raise ArgumentError("nothing is selected")
     verb = _verb(name, signum)
-    requests = [Request(node.path[0], _message(name, node, signum), f"{verb} {node.name}") for node in nodes]
+    requests = [Request(node.path[0], _message(name, node, signum), f"{verb} {node.name}", node) for node in nodes]
     whole = [node for node in nodes if node.kind == ENDPOINT]
     risk = _risk(name, nodes)
     word = "" if risk != TYPE else whole[0].name if whole else nodes[0].name if len(nodes) == 1 else "all"
@@ -226,6 +227,25 @@ def plan_command(endpoint: str, message: Mapping[str, Any], line: str) -> Plan:
     what = {"quit": "This ends the daemon and all its workers.", "rm": "The watcher is stopped and forgotten."}
     question = f"{line}\n{what.get(command, '')}".strip()
     return Plan([Request(endpoint, dict(message), line)], risk, question, word, LONG)
+
+
+def aftermath(request: Request, board: Dashboard) -> str:
+    """How things are after it was done, as far as the tree tells: what somebody would look for next."""
+    node = request.node
+    if node is None or node.parent is None:
+        return ""
+    watcher = board.find(node.path[:2])
+    if watcher is None:
+        return "it is gone"
+    wid = node.values.get("wid")
+    if node.kind == WORKER and wid is not None:
+        now = next((worker for worker in watcher.children.values() if worker.values.get("wid") == wid), None)
+        if now is None:
+            return f"no worker {wid} at the moment"
+        return f"pid {now.key} now" if now.key != node.key else f"still pid {now.key}"
+    bound = watcher.values.get("procs_of")
+    wanted = f" of {bound}" if bound is not None else ""
+    return f"{watcher.values.get('state', '')}, {watcher.values.get('procs', 0)}{wanted} workers"
 
 
 def outcome(request: Request, reply: Mapping[str, Any], seconds: float) -> tuple[str, str]:

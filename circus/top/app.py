@@ -6,10 +6,14 @@ widgets.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
+from textual.binding import Binding
 
 from circus.exc import ArgumentError
 from circus.top.keys import chosen_keys
@@ -32,10 +36,18 @@ class TopApp(App[None]):
     """
 
     TITLE = "circus-top"
+    BINDINGS = [
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", show=False, priority=True),
+    ]
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     Screen { background: $background; color: $foreground; }
     LineWidget { background: $background; color: $foreground; }
+    Input { color: $foreground; background: $panel; border: none; height: 1; padding: 0 1; }
+    Input:focus { border: none; }
+    Input > .input--cursor { background: $panel; color: $foreground; text-style: reverse; }
+    Input > .input--placeholder { color: $text-muted; text-style: none; }
     """
 
     def __init__(self, options: argparse.Namespace, memory: dict[str, Any] | None = None, **arguments: Any) -> None:
@@ -43,6 +55,7 @@ class TopApp(App[None]):
         super().__init__(ansi_color=True, **arguments)
         self.animation_level = "none"
         self.options = options
+        self.ascii_only = bool(options.ascii)
         self.memory = recall() if memory is None else memory
         for theme in THEMES:
             self.register_theme(theme)
@@ -57,6 +70,20 @@ class TopApp(App[None]):
         self.set_keymap({binding_id(key.action): key.keys for key in chosen_keys(self.memory["keys"])})
         self.push_screen(self.main)
         self.session.start()
+        if not self.is_headless:
+            self._end_by_signals()
+
+    def _end_by_signals(self) -> None:
+        """Whoever ends the program gets the terminal back as it was."""
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                with contextlib.suppress(NotImplementedError):  # Windows
+                    loop.add_signal_handler(getattr(signal, name), self.exit)
+
+    async def action_quit(self) -> None:
+        self.main.remember()
+        self.exit()
 
     async def on_unmount(self) -> None:
         await self.session.stop()

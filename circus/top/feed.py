@@ -93,6 +93,9 @@ class Feed:
                     await self._attend()
                 except (CircusError, zmq.ZMQError, OSError) as error:
                     self.take("lost", {"why": str(error) or type(error).__name__})
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    # A border: whoever answers there is no daemon, or a strange one.
+                    self.take("lost", {"why": f"a reply that cannot be read: {error!r}"})
                 self._disconnect()
                 await asyncio.sleep(_RETRY)
         finally:
@@ -146,11 +149,11 @@ class Feed:
         questions = [self._ask_into("statuses", "status"), self._ask_stats(), self._ask_into("sockets", "listsockets")]
         if self._with_past:
             questions.append(self._ask_journal(None))
-            if stats and stats.startswith("ipc://"):
-                questions.append(self._open_query(f"{stats}.query"))
         await asyncio.gather(*questions)
         if self.target.stats is None and "circusd-stats" not in self._names:
             self._expects_stream = False
+        elif self._with_past and stats and stats.startswith("ipc://"):
+            self._start(self._open_query(f"{stats}.query"))  # for tcp the stream tells where it is
         await self._ask_sizes()
 
     def _disconnect(self) -> None:
@@ -169,6 +172,7 @@ class Feed:
         beat_at, poll_at = began + BEAT, began + 1.0
         while True:
             now = time.monotonic()
+            await self._check_link()
             since = max(self._heard_at, began if self._expects_stream else 0.0)
             silent = self._stats is None or now - since > SILENCE
             if silent and self._link is not None:
@@ -190,6 +194,16 @@ class Feed:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._statuses_wanted.wait(), 1.0)
                 await asyncio.sleep(0.05)  # events come in swarms
+
+    async def _check_link(self) -> None:
+        """See at once that the daemon went away, without waiting for a reply that never comes.
+
+        :raises CallError: it did.
+        """
+        if self._link is not None and not self._link.is_up:
+            await asyncio.sleep(_RETRY)
+            if not self._link.is_up:
+                raise CallError(f"nobody answers at {self._link.endpoint}")
 
     # -- requests ------------------------------------------------------------------------------------------
 
@@ -300,13 +314,15 @@ class Feed:
             return
         self._asked_history = True
         self._query = Link(self._context, endpoint, self.target.ssh)
-        with contextlib.suppress(CallError):
+        try:
             reply = await self._query.call("snapshot", patience=2.0)
-            if isinstance(reply.get("stats"), dict):
-                self.take("snapshot", reply["stats"])
-        if not await self.ask_history(None, time.time() - 120):
+        except CallError:
             self._query.close()
             self._query, self._asked_history = None, False
+            return
+        if isinstance(reply.get("stats"), dict):
+            self.take("snapshot", reply["stats"])
+        await self.ask_history(None, time.time() - 120)
 
     async def ask_history(self, watcher: str | None, since: float, resolution: str = "second") -> bool:
         """Have the past of a watcher (or of everything) told to the model. :returns: whether it was."""

@@ -76,7 +76,7 @@ KEYS: tuple[Key, ...] = (
     Key("theme", "ctrl+t", "Ctrl-T", "Other", "next theme"),
     Key("help", "question_mark,f1", "?", "Other", "this page"),
     Key("escape", "escape", "Esc", "Other", "close what is open: pane, filter, marks"),
-    Key("quit", "q,ctrl+c", "q", "Other", "quit"),
+    Key("quit", "q", "q", "Other", "quit"),
 )
 
 

@@ -18,6 +18,8 @@ from circus.client import AsyncCircusClient
 from circus.exc import CallError
 
 _LOOK_AGAIN = 0.02
+#: Seconds after which a place that takes no connection is said to be empty.
+_CONNECTING = 1.5
 
 
 def caller_name() -> str:
@@ -71,7 +73,8 @@ class Link:
         deadline = time.monotonic() + patience
         client = await self._open()
         while not client.socket.get(zmq.EVENTS) & zmq.POLLOUT:
-            if time.monotonic() > deadline or self._client is not client:
+            empty = self.ssh_server is None and time.monotonic() > deadline - patience + _CONNECTING
+            if empty or time.monotonic() > deadline or self._client is not client:
                 raise CallError(f"nobody answers at {self.endpoint}")
             await asyncio.sleep(_LOOK_AGAIN)
         client.timeout = max(1.0, (deadline - time.monotonic()) * 1000)
@@ -79,6 +82,11 @@ class Link:
         if not isinstance(reply, dict):
             raise CallError(f"{self.endpoint} sent no reply that can be read")
         return reply
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._client is not None and bool(self._client.socket.get(zmq.EVENTS) & zmq.POLLOUT)
 
     async def _open(self) -> AsyncCircusClient:
         async with self._opening:

@@ -14,10 +14,11 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Input
 
-from circus.model.dashboard import COLUMNS, FilterError, View, parse_filter, visible_rows
+from circus.model.dashboard import COLUMNS, View, parse_filter, visible_rows
 from circus.model.dashboard.node import CHILD, ENDPOINT, WATCHER, WORKER
+from circus.top.asking import Asking
 from circus.top.keys import KEYS, SORTS
-from circus.top.memory import remember
+from circus.top.memory import remember as write_memory
 from circus.top.operate import Operating
 from circus.top.widgets.bars import AlertBar, FootBar, HeadBar
 from circus.top.widgets.chart import SPANS, ChartPane
@@ -59,7 +60,7 @@ def binding_id(action: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in action)
 
 
-class MainScreen(Operating, Screen[None]):
+class MainScreen(Operating, Asking, Screen[None]):
     """The screen."""
 
     CSS = """
@@ -69,8 +70,7 @@ class MainScreen(Operating, Screen[None]):
     #table { height: 1fr; min-height: 3; }
     #pane { height: 42%; display: none; }
     #pane > * { height: 1fr; display: none; }
-    #prompt { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
-    #prompt:focus { border: none; background: $panel; }
+    #prompt { display: none; }
     """
     BINDINGS = [
         *(Binding(key.keys, key.action, show=False, id=binding_id(key.action)) for key in KEYS if key.keys != "N"),
@@ -86,15 +86,13 @@ class MainScreen(Operating, Screen[None]):
         if options.sort:
             self.view.sort = options.sort.lstrip("-")
             self.view.reverse = (not COLUMNS[self.view.sort].is_text) ^ options.sort.startswith("-")
-        ascii_only = bool(options.ascii)
         self.head, self.alerts, self.foot = HeadBar(), AlertBar(), FootBar()
-        self.table = NodeTable(self.view, memory["columns"], ascii_only=ascii_only, id="table")
-        self.chart, self.output = ChartPane(ascii_only=ascii_only), OutputPane()
+        self.table = NodeTable(self.view, memory["columns"], id="table")
+        self.chart, self.output = ChartPane(), OutputPane()
         self.happened, self.why = EventPane(), WhyPane()
         self.panes = {"chart": self.chart, "output": self.output, "events": self.happened, "why": self.why}
         self.pane_name = ""
         self._is_zoomed = False
-        self._prompt_for = ""
         self._dirty: set[str] = set()
         self._timer: Timer | None = None
         self._painted = {"table": 0.0, "output": 0.0}
@@ -335,13 +333,13 @@ class MainScreen(Operating, Screen[None]):
 
     def action_flat(self) -> None:
         self.view.flat = not self.view.flat
-        self._save()
+        self.remember()
         self.foot.tell("plain", "all workers in one list; t for the tree" if self.view.flat else "tree")
         self.refresh_table()
 
     def action_sort(self, column: str) -> None:
         self.view.sort_by(column)
-        self._save()
+        self.remember()
         self.refresh_table()
 
     def action_sort_step(self, step: int) -> None:
@@ -364,70 +362,14 @@ class MainScreen(Operating, Screen[None]):
         """Show these columns from now on."""
         if columns:
             self.table.columns = columns
-            self._save()
+            self.remember()
             self.table.forget()
 
-    def _save(self) -> None:
+    def remember(self) -> None:
+        """Keep sorting, columns and the like for the next time."""
         self.memory.update(sort=self.view.sort, reverse=self.view.reverse, flat=self.view.flat)
-        self.memory.update(columns=self.table.columns, wrap=self.output.is_wrapped, theme=self.app.theme)
-        remember(self.memory)
-
-    # -- the prompt ----------------------------------------------------------------------------------------
-
-    def action_filter(self) -> None:
-        if self._focused_pane is self.output:
-            self._prompt("search", self.output.search.pattern if self.output.search else "", "search in the output")
-        else:
-            text = self.view.filter.text if self.view.filter else ""
-            self._prompt("filter", text, "filter: cpu>50 and restarts>0, name~web, state=stopped")
-
-    def action_output_filter(self) -> None:
-        if self.pane_name == "output":
-            text = self.output.filter.pattern if self.output.filter else ""
-            self._prompt("only", text, "only lines with …; ! hides them")
-
-    def _prompt(self, what: str, text: str, hint: str) -> None:
-        self._prompt_for = what
-        prompt = self.query_one("#prompt", Input)
-        prompt.display, self.foot.display = True, False
-        prompt.placeholder, prompt.value = hint, text
-        prompt.cursor_position = len(text)
-        prompt.focus()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        if self._prompt_for == "filter" and event.input.display:
-            self.set_filter(event.value, quiet=True)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        text, what = event.value, self._prompt_for
-        self._close_prompt()
-        if what == "filter":
-            self.set_filter(text)
-        elif what == "search":
-            self._tell_problem(self.output.set_search(text))
-        elif what == "only":
-            self._tell_problem(self.output.set_filter(text.removeprefix("!"), hide=text.startswith("!")))
-
-    def _close_prompt(self) -> None:
-        prompt = self.query_one("#prompt", Input)
-        prompt.display, self.foot.display = False, True
-        target = self.output if self._prompt_for in ("search", "only") else self.table
-        self._prompt_for = ""
-        target.focus()
-
-    def _tell_problem(self, problem: str) -> None:
-        if problem:
-            self.foot.tell("bad", problem)
-
-    def set_filter(self, text: str, *, quiet: bool = False) -> None:
-        """Show only rows that fulfil an expression; while it is typed, an unfinished one changes nothing."""
-        try:
-            self.view.filter = parse_filter(text)
-        except FilterError as error:
-            if not quiet:
-                self.foot.tell("bad", f"{error} (at {error.at + 1})")
-            return
-        self.refresh_table()
+        self.memory.update(columns=self.table.columns, wrap=self.output.is_wrapped)
+        write_memory(self.memory)
 
     # -- the rest ------------------------------------------------------------------------------------------
 
@@ -461,7 +403,7 @@ class MainScreen(Operating, Screen[None]):
 
     def action_wrap(self) -> None:
         self.output.is_wrapped = not self.output.is_wrapped
-        self._save()
+        self.remember()
         self.output.redraw()
 
     def action_pretty(self) -> None:
@@ -472,14 +414,13 @@ class MainScreen(Operating, Screen[None]):
         names = sorted(self.app.available_themes)
         self.app.theme = names[(names.index(self.app.theme) + 1) % len(names)]
         self.foot.tell("plain", f"theme {self.app.theme}")
-        self._save()
+        self.memory["theme"] = self.app.theme
+        self.remember()
 
     def action_escape(self) -> None:
-        if self.query_one("#prompt", Input).display:
-            if self._prompt_for == "filter":
-                self.set_filter("")
-            self._close_prompt()
-        elif self._is_zoomed:
+        if self.leave_prompt():
+            return
+        if self._is_zoomed:
             self._zoom(False)
         elif self.pane_name:
             self.action_pane(self.pane_name)
@@ -488,9 +429,8 @@ class MainScreen(Operating, Screen[None]):
         else:
             self.action_unmark()
 
-    def action_quit(self) -> None:
-        self._save()
-        self.app.exit()
+    async def action_quit(self) -> None:
+        await self.app.action_quit()
 
     def is_about(self, node: Node | None) -> tuple[str, int | None, int | None] | None:
         """Whose output a row stands for: watcher (empty: all), wid, pid; None if it has none."""

@@ -5,6 +5,7 @@ A mixin of the main screen, apart from it because this half talks and that half 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from functools import partial
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from circus.exc import ArgumentError, CallError, CircusError
 from circus.model.dashboard.columns import COLUMNS
 from circus.model.dashboard.node import WATCHER, WORKER
-from circus.top.actions import FREE, HARMLESS, applicable, outcome, plan, plan_command
+from circus.top.actions import FREE, HARMLESS, aftermath, applicable, outcome, plan, plan_command
 from circus.top.keys import KEYS, SIGNALS
 from circus.top.widgets.chart import SPANS
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 #: Seconds the cursor must rest before the daemon is asked about the row.
 _REST = 0.2
 _WHY_PAUSE = 2.0
+#: Seconds from a reply to the events of what it was about.
+_SETTLED = 0.3
 _READ_ONLY = "read-only: nothing is changed from here"
 
 
@@ -42,6 +45,7 @@ class Operating:
         session: Any
         table: Any
         foot: Any
+        memory: dict[str, Any]
         chart: Any
         output: Any
         happened: Any
@@ -59,7 +63,7 @@ class Operating:
         action_sort: Callable[[str], None]
         action_pane: Callable[[str], None]
         run_worker: Callable[..., Any]
-        _save: Callable[[], None]
+        remember: Callable[[], None]
         _focused_pane: Any
 
     _palette: Palette
@@ -152,12 +156,16 @@ class Operating:
         for request in planned.requests:
             sort, text = await self._send(request, planned.patience)
             gravity = sort if sort == "bad" else gravity
+            if sort == "good":
+                await asyncio.sleep(_SETTLED)  # events tell what became of it
+                rest = aftermath(request, self.session.board)
+                text += f"; {rest}" if rest else ""
             told.append(text)
             if sort == "bad":
                 break
-        rest = len(planned.requests) - len(told)
-        if rest:
-            told.append(f"{rest} not tried")
+        left = len(planned.requests) - len(told)
+        if left:
+            told.append(f"{left} not tried")
         self.foot.tell(gravity, "; ".join(told), stays=20.0 if gravity == "bad" else 8.0)
 
     async def _send(self, request: Request, patience: float) -> tuple[str, str]:
@@ -229,8 +237,8 @@ class Operating:
         if typed.own == "filter":
             self.set_filter(" ".join(words))
         elif typed.own == "theme" and len(words) == 1 and words[0] in self.app.available_themes:
-            self.app.theme = words[0]
-            self._save()
+            self.app.theme = self.memory["theme"] = words[0]
+            self.remember()
         elif typed.own == "sort" and len(words) == 1 and words[0] in COLUMNS:
             self.action_sort(words[0])
         elif typed.own == "columns" and words and all(word in COLUMNS for word in words):

@@ -1,4 +1,4 @@
-"""Curves out of block characters, eight steps to a cell; or bars where only ASCII may be drawn.
+"""Curves out of block characters, eight steps to a cell.
 
 Pure; used by the chart pane. Blocks are in every terminal's font, which dots (braille) are not.
 """
@@ -10,25 +10,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_ASCII = " #"
 _STEPS = tuple(step * ten for ten in (1, 10, 100) for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
 
 
-def plot(values: Sequence[float | None], rows: int, top: float, *, ascii_only: bool = False) -> list[str]:
+def plot(values: Sequence[float | None], rows: int, top: float) -> list[str]:
     """The area below a curve, from the highest row to the lowest.
 
     :param values: one for each cell of a row; None leaves a gap.
     :param top: the value at the upper edge.
     """
-    glyphs = _ASCII if ascii_only else _BLOCKS
-    steps = len(glyphs) - 1
+    steps = len(_BLOCKS) - 1
     full = rows * steps
     heights = [
         0 if value is None else min(full, max(1 if value > 0 else 0, round(value / top * full) if top > 0 else 0))
         for value in values
     ]
     return [
-        "".join(glyphs[min(steps, max(0, height - row * steps))] for height in heights)
+        "".join(_BLOCKS[min(steps, max(0, height - row * steps))] for height in heights)
         for row in range(rows - 1, -1, -1)
     ]
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from harness.paths import ROOT
 
 #: What a daemon of a test gets from the environment; the rest would make tests depend on who runs them.
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME", "COVERAGE_PROCESS_START")
+KEPT = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME", "COVERAGE_PROCESS_START", "PYTHONPYCACHEPREFIX",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Installation:
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
         """The whole environment for its programs; nothing of ours leaks into another installation."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **self.variables, **(extra or {})}
+        if "PYTHONPYCACHEPREFIX" not in kept:  # else it goes where it is in nobody's way: tests/conftest.py
+            kept["PYTHONDONTWRITEBYTECODE"] = "1"
+        return {**kept, **self.variables, **(extra or {})}
 
     def command(self, module: str, *arguments: object) -> list[str]:
         """Arguments that run a module of the package as a program."""

@@ -10,7 +10,6 @@ from circus import __version__, top, web
 from circus.stats import client
 
 PROGRAMS = {
-    "circus-top": (top.main, ["--endpoint", "tcp://h:1", "--process-timeout", "5", "--ssh", "me@h"]),
     "circus-httpd": (
         web.main,
         ["--fd", "7", "--host", "h", "--port", "1", "--multicast", "udp://237.1.1.1:9"],

@@ -41,10 +41,9 @@ def find_alerts(endpoint: Endpoint, now: float) -> list[Alert]:
             found += _watcher_alerts(node, now)
         elif node.kind == SOCKETS:
             found += [alert for sock in node.children.values() for alert in _socket_alerts(sock)]
-    if endpoint.state == "live" and endpoint.heard_at and now - endpoint.heard_at > max(5.0, 2 * endpoint.timeout):
-        found.append(
-            Alert("warning", f"values are {time_text(now - endpoint.heard_at)} old", endpoint.root.path)
-        )
+    age = now - endpoint.sampled_at
+    if endpoint.state == "live" and endpoint.sampled_at and age > max(5.0, 2 * endpoint.timeout):
+        found.append(Alert("warning", f"values are {time_text(age)} old", endpoint.root.path))
     return sorted(found, key=lambda alert: alert.gravity)
 
 

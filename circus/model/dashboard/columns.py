@@ -144,7 +144,7 @@ DEFAULT_COLUMNS = (
 )
 #: In a narrow terminal, what fits is filled in this order; the order on the screen stays.
 IMPORTANCE = (
-    *("name", "state", "cpu", "rss", "pid", "restarts", "age", "procs", "cpu_graph", "exit", "rss_graph", "fds"),
+    *("name", "state", "cpu", "rss", "pid", "restarts", "age", "procs", "cpu_graph", "rss_graph", "exit", "fds"),
     *("read", "write", "threads", "queue", "cmd"),
 )
 

@@ -6,9 +6,7 @@ of the inputs is a recording of the session. It does not know how the inputs wer
 
 from __future__ import annotations
 
-from collections import deque
-
-from circus.model.dashboard.happenings import Happening, happening
+from circus.model.dashboard.happenings import Chronicle, Happening, happening
 from circus.model.dashboard.node import CHILD, DAEMON, ENDPOINT, SOCKET, SOCKETS, WATCHER, WORKER, Node
 from circus.model.dashboard.output import OutputBook
 from circus.model.dashboard.samples import number, sum_up, take_sample
@@ -16,12 +14,11 @@ from circus.model.dashboard.series import History
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
 #: Watchers that belong to Circus itself; their processes are shown with the daemon's.
 HOUSE = frozenset({"circusd-stats", "circushttpd"})
-_EVENTS_KEPT = 2000
 #: Children are told only while somebody looks at them; so long they stay when nobody does.
 _CHILDREN_STAY = 5.0
 
@@ -48,16 +45,15 @@ class Endpoint:
         self.source = ""
         #: Why it is not as good as it could be; for people.
         self.note = ""
-        self.events: deque[Happening] = deque(maxlen=_EVENTS_KEPT)
+        self._chronicle = Chronicle()
         self.output = OutputBook()
         self.has_control = False
+        #: When something was last heard, and when something was last measured; epoch seconds.
         self.heard_at = 0.0
+        self.sampled_at = 0.0
         self.query_endpoint = ""
         #: Counts what came in, so that who draws knows whether there is anything new.
         self.version = 0
-        self._run_id = ""
-        self._last_seq = 0
-        self._exits: dict[tuple[str, int | None], int] = {}
         self._lost: dict[str, float] = {}
         self._takers: dict[str, Callable[[Any, float], None]] = {
             "connected": self._take_connected, "lost": self._take_lost, "source": self._take_source,
@@ -69,6 +65,11 @@ class Endpoint:
             "children": self._take_children, "output": self._take_output, "tail": self._take_tail,
             "follow": self._take_follow,
         }  # fmt: skip
+
+    @property
+    def events(self) -> Sequence[Happening]:
+        """What happened, oldest first, as far as it is known and not too long ago."""
+        return self._chronicle.events
 
     # -- the way in ----------------------------------------------------------------------------------------
 
@@ -116,7 +117,7 @@ class Endpoint:
         for node in list(self.root.walk()):
             if node.kind in (WORKER, CHILD, SOCKET):
                 node.drop()
-        self._last_seq = 0
+        self._chronicle.begin_again()
 
     # -- statistics ----------------------------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ class Endpoint:
         subtopic = payload.get("subtopic")
         if subtopic is not None:
             name = name.removesuffix(f".{subtopic}")
-        self.heard_at = now
+        self.heard_at = self.sampled_at = now
         if name == "sockets":
             if subtopic is not None:
                 self._socket(payload["fd"], payload, now)
@@ -158,8 +159,15 @@ class Endpoint:
             node = self._new_worker(watcher, pid, info.get("wid"))
         take_sample(node, info, now)
         watcher.seen = node.seen
-        node.name = node.values["name"] = _worker_name(watcher, node)
+        if node.values["wid"] != node.named or node.name[: len(watcher.name)] != watcher.name:
+            self._name_worker(watcher, node)
         self._fill_in_exits(watcher, node)
+
+    def _name_worker(self, watcher: Node, worker: Node) -> None:
+        """Workers are called by watcher and wid, as operators do."""
+        worker.named = worker.values.get("wid")
+        worker.name = watcher.name if worker.named is None else f"{watcher.name}.{worker.named}"
+        worker.values["name"] = worker.name
 
     def _new_worker(self, watcher: Node, pid: int, wid: Any) -> Node:
         node = Node(WORKER, pid, watcher.name, watcher)
@@ -169,9 +177,11 @@ class Endpoint:
     def _aggregate(self, watcher: Node, payload: Mapping[str, Any], now: float) -> None:
         watcher.seen = number(payload.get("time")) or now
         values = watcher.values
-        for key, wire in (("state", "status"), ("restarts", "restarts"), ("procs_of", "numprocesses")):
-            if payload.get(wire) is not None:
-                values[key] = payload[wire]
+        for key, wire in (("restarts", "restarts"), ("procs_of", "numprocesses")):
+            if (told := number(payload.get(wire))) is not None:
+                values[key] = told
+        if isinstance(payload.get("status"), str):
+            values["state"] = payload["status"]
         self._sum_watcher(watcher, watcher.seen)
 
     def _sum_watcher(self, watcher: Node, now: float) -> None:
@@ -211,7 +221,7 @@ class Endpoint:
     def _take_stats(self, data: Mapping[str, Any], now: float) -> None:
         """The reply to ``stats``: all processes there are, in the place of the stream."""
         conditions = data.get("conditions") or {}
-        self.heard_at = now
+        self.heard_at = self.sampled_at = now
         for name, infos in data["infos"].items():
             if name in HOUSE:
                 self._poll_house(name, infos, now)
@@ -256,7 +266,7 @@ class Endpoint:
                 node.drop()
         for res_name, (name, status) in known.items():
             watcher = self._watcher(res_name, name)
-            watcher.values["state"] = status
+            watcher.values["state"] = str(status)
             watcher.values.setdefault("procs", len(watcher.children))
         self.heard_at = now
 
@@ -265,7 +275,7 @@ class Endpoint:
         for name, size in data.items():
             watcher = self.root.children.get(topic_name(name))
             if watcher is not None:
-                watcher.values["procs_of"] = size
+                watcher.values["procs_of"] = number(size)
 
     def _take_sockets(self, data: list[Any], now: float) -> None:
         """The reply to ``listsockets``: what there is, while no stream tells how busy it is."""
@@ -327,43 +337,20 @@ class Endpoint:
         _, _, rest = topic.partition(".")
         res_name, _, event = rest.rpartition(".")
         told = happening(res_name, event, payload)
-        if told.seq and told.seq <= self._last_seq:
-            return
-        self._last_seq = max(self._last_seq, told.seq)
-        self._remember(told)
-        self._apply(told, now)
+        if self._chronicle.add(told):
+            self._apply(told, now)
 
     def _take_journal(self, data: Mapping[str, Any], now: float) -> None:
         """The reply to ``events``: what happened before, and what was missed."""
-        run_id = str(data.get("daemon", ""))
-        if run_id != self._run_id:
-            self._run_id, self._last_seq = run_id, 0
-            self._exits.clear()
         told = [happening(item["res_name"], item["event"], item) for item in data["events"]]
-        known = {each.seq for each in self.events if each.seq} if self._last_seq else set()
-        fresh = [each for each in told if not each.seq or each.seq not in known]
-        merged = sorted([*self.events, *fresh], key=lambda each: (each.time, each.seq))
-        self.events = deque(merged, maxlen=_EVENTS_KEPT)
-        for each in fresh:
-            self._count_exit(each)
-        self._last_seq = max([self._last_seq, *(each.seq for each in told)])
-
-    def _remember(self, told: Happening) -> None:
-        self.events.append(told)
-        self._count_exit(told)
-
-    def _count_exit(self, told: Happening) -> None:
-        if told.event == "reap" and told.expected is False:
-            for key in ((told.watcher, told.wid), (told.watcher, None)):
-                self._exits[key] = self._exits.get(key, 0) + 1
-            watcher = self.root.children.get(told.watcher)
-            if watcher is not None and told.exit_code is not None:
-                watcher.values["exit"] = told.exit_code
+        self._chronicle.merge(told, str(data.get("daemon", "")))
 
     def _apply(self, told: Happening, now: float) -> None:
         """Let the tree follow at once; the next sample makes it exact."""
         if told.watcher in HOUSE:
             return
+        if told.event == "reap" and told.watcher in self.root.children:
+            self.root.children[told.watcher].values["exit"] = self._chronicle.last_exit(told.watcher)
         if told.event == "remove":
             node = self.root.children.get(told.watcher)
             if node is not None:
@@ -374,7 +361,7 @@ class Endpoint:
             node = self._new_worker(watcher, told.pid, told.wid)
             node.seen = now
             node.values["age"] = max(0.0, now - told.time)
-            node.name = node.values["name"] = _worker_name(watcher, node)
+            self._name_worker(watcher, node)
             self._fill_in_exits(watcher, node)
         elif told.event == "reap" and told.pid in watcher.children:
             watcher.children[told.pid].drop()
@@ -385,10 +372,13 @@ class Endpoint:
         watcher.values["procs"] = len(watcher.children)
 
     def _fill_in_exits(self, watcher: Node, worker: Node) -> None:
-        """Restarts as far as events told of them, where the samples do not count them."""
+        """How those before ended; and restarts as far as events tell, where the samples do not count them."""
+        chronicle, wid = self._chronicle, worker.values.get("wid")
+        worker.values["exit"] = chronicle.last_exit(watcher.key, wid)
+        watcher.values["exit"] = chronicle.last_exit(watcher.key)
         if self.source != "stream" or "restarts" not in worker.values:
-            worker.values["restarts"] = self._exits.get((watcher.key, worker.values.get("wid")), 0)
-            watcher.values["restarts"] = self._exits.get((watcher.key, None), 0)
+            worker.values["restarts"] = chronicle.exits(watcher.key, wid)
+            watcher.values["restarts"] = chronicle.exits(watcher.key)
 
     # -- output --------------------------------------------------------------------------------------------
 
@@ -404,7 +394,8 @@ class Endpoint:
     # -- time ----------------------------------------------------------------------------------------------
 
     def _expire(self, now: float) -> None:
-        limit = now - self.timeout
+        # While nothing at all is measured, nobody in particular has gone.
+        limit = min(now, self.sampled_at) - self.timeout
         for above in list(self.root.children.values()):
             for node in list(above.children.values()):
                 if node.kind in (WORKER, SOCKET) and node.seen < limit and not self._is_static(node):
@@ -414,7 +405,7 @@ class Endpoint:
                         child.drop()
             if not above.children and above.kind in (DAEMON, SOCKETS):
                 above.drop()
-            if above.kind == WATCHER and not self.has_control and above.seen < now - 10 * self.timeout:
+            if above.kind == WATCHER and not self.has_control and above.seen < limit - 9 * self.timeout:
                 above.drop()
 
     def _is_static(self, node: Node) -> bool:
@@ -443,8 +434,3 @@ def _measures(columns: Mapping[str, Any]) -> dict[str, Any]:
     if "cpu_sum" in columns:
         given["cpu"] = columns["cpu_sum"]
     return given
-
-
-def _worker_name(watcher: Node, worker: Node) -> str:
-    wid = worker.values.get("wid")
-    return f"{watcher.name}.{wid}" if wid is not None else watcher.name

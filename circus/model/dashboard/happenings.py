@@ -6,6 +6,7 @@ on charts. Spec wire.md 7 has the payloads.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from circus.model.dashboard.columns import exit_text, time_text
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+_KEPT = 2000
 _ENVELOPE = frozenset({"seq", "watcher", "res_name", "event", "time", "cause", "process_pid", "wid", "exit_code"})
 #: How bad an event is: what colour it gets, and whether it is an alert.
 _BAD = frozenset({"hook_failure"})
@@ -115,3 +117,59 @@ def _int(value: Any) -> int | None:
 
 def _float(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+class Chronicle:
+    """The happenings of one daemon, each once, whether told live, by the journal, or both."""
+
+    def __init__(self) -> None:
+        self.events: deque[Happening] = deque(maxlen=_KEPT)
+        self._run_id = ""
+        self._last_seq = 0
+        self._exits: dict[tuple[str, int | None], int] = {}
+        self._last_exits: dict[tuple[str, int | None], int | None] = {}
+
+    def begin_again(self) -> None:
+        """The daemon was lost and is back, perhaps as another one that counts from the beginning."""
+        self._last_seq = 0
+
+    def add(self, told: Happening) -> bool:
+        """One that was just published. :returns: whether it was not known."""
+        if told.seq and told.seq <= self._last_seq:
+            return False
+        self._last_seq = max(self._last_seq, told.seq)
+        self.events.append(told)
+        self._count(told)
+        return True
+
+    def merge(self, told: list[Happening], run_id: str) -> None:
+        """Those of a journal.
+
+        :param run_id: which run of the daemon kept it.
+        """
+        if self._run_id not in ("", run_id):
+            self._last_seq = 0
+            self._exits.clear()
+            self._last_exits.clear()
+        self._run_id = run_id
+        known = {each.seq for each in self.events if each.seq} if self._last_seq else set()
+        fresh = [each for each in told if each.seq not in known]
+        merged = sorted([*self.events, *fresh], key=lambda each: (each.time, each.seq))
+        self.events = deque(merged, maxlen=_KEPT)
+        for each in fresh:
+            self._count(each)
+        self._last_seq = max([self._last_seq, *(each.seq for each in told)])
+
+    def _count(self, told: Happening) -> None:
+        if told.event == "reap" and told.expected is False:
+            for key in ((told.watcher, told.wid), (told.watcher, None)):
+                self._exits[key] = self._exits.get(key, 0) + 1
+                self._last_exits[key] = told.exit_code
+
+    def exits(self, watcher: str, wid: int | None = None) -> int:
+        """How many workers of a watcher (or with one wid) ended unasked."""
+        return self._exits.get((watcher, wid), 0)
+
+    def last_exit(self, watcher: str, wid: int | None = None) -> int | None:
+        """How the last of them ended, None if none did."""
+        return self._last_exits.get((watcher, wid))

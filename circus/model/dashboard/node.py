@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ENDPOINT, WATCHER, WORKER, CHILD = "endpoint", "watcher", "worker", "child"
 DAEMON, SOCKETS, SOCKET = "daemon", "sockets", "socket"
 
+_UNNAMED = object()
+
 
 class Node:
     """A row and what is below it.
@@ -30,7 +32,7 @@ class Node:
     :param parent: the node it is below, None for an endpoint.
     """
 
-    __slots__ = ("children", "history", "key", "kind", "name", "parent", "past", "path", "seen", "values")
+    __slots__ = ("children", "history", "key", "kind", "name", "named", "parent", "past", "path", "seen", "values")
 
     def __init__(self, kind: str, key: Any, name: str, parent: Node | None = None) -> None:
         self.kind, self.key, self.name, self.parent = kind, key, name, parent
@@ -39,6 +41,8 @@ class Node:
         #: Raw values by column key: numbers, texts, None for what is not known.
         self.values: dict[str, Any] = {"name": name}
         self.history = History()
+        #: For a worker, the wid its name was made with.
+        self.named: Any = _UNNAMED
         #: Older samples, one a minute, once somebody asked for them.
         self.past: History | None = None
         #: When it was last heard of, epoch seconds.

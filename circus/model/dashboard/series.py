@@ -22,7 +22,6 @@ KEPT = 660
 _MOST = 1500
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_ASCII = " .:-=+*#%"
 _NAN = math.nan
 
 
@@ -47,11 +46,12 @@ class History:
         times = self.times
         if times and time <= times[-1]:
             return
-        for name in values:
-            if name not in self._columns:
-                self._columns[name] = array("f", [_NAN]) * len(times)
+        columns = self._columns
+        if len(values) != len(columns) or values.keys() != columns.keys():
+            for name in values.keys() - columns.keys():
+                columns[name] = array("f", [_NAN]) * len(times)
         times.append(time)
-        for name, column in self._columns.items():
+        for name, column in columns.items():
             value = values.get(name)
             column.append(_NAN if value is None else value)
         if len(times) > 2 * KEPT:
@@ -140,15 +140,15 @@ def fill_gaps(values: Iterable[float | None], longest: int = 3) -> list[float | 
     return filled
 
 
-def sparkline(values: Sequence[float | None], top: float | None = None, *, ascii_only: bool = False) -> str:
+def sparkline(values: Sequence[float | None], top: float | None = None) -> str:
     """A row of blocks, one for each value; a blank where nothing is known, the lowest block for anything small.
 
     :param top: the value of a full block; the highest of all values by default.
     """
-    glyphs = _ASCII if ascii_only else _BLOCKS
     highest = max((value for value in values if value is not None), default=0.0) if top is None else top
-    scale = (len(glyphs) - 2) / highest if highest > 0 else 0.0
-    full = len(glyphs) - 1
-    return "".join(
-        " " if value is None else glyphs[min(1 + max(0, round(value * scale)), full)] for value in values
-    )
+    full = len(_BLOCKS) - 1
+
+    def block(value: float) -> str:
+        return _BLOCKS[min(1 + (round(value / highest * (full - 1)) if highest > 0 else 0), full)]
+
+    return "".join(" " if value is None else block(value) for value in values)

@@ -49,7 +49,7 @@ class HeadBar(LineWidget):
         line += [("cpu ", paint.dim), (f"{percent_text(cpu)}%", paint.strong), ("  rss ", paint.dim)]
         line += [(size_text(rss), paint.strong), ("  ", None)]
         if restarts:
-            line.append((f"{restarts} restarts  ", paint.warn))
+            line.append((f"{restarts} restart{'s' if restarts > 1 else ''}  ", paint.warn))
         if read_only:
             line.append(("read-only  ", paint.accent))
         if extra:

@@ -38,12 +38,11 @@ _GRAVITY = {"bad": 2, "good": 0, "plain": 1}
 class ChartPane(LineWidget, can_focus=True):
     """The pane. ``span`` and ``measure`` are what is shown of ``node``; ``mark_at`` is an instant to point at."""
 
-    def __init__(self, *, ascii_only: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__(id="chart")
         self.span = 1
         self.measure = "cpu"
         self.mark_at: float | None = None
-        self._ascii = ascii_only
         self._node: Node | None = None
         self._endpoint: Endpoint | None = None
         self._now = 0.0
@@ -84,10 +83,9 @@ class ChartPane(LineWidget, can_focus=True):
         if rows < 1:
             return lines
         top = nice_top(max([*known, 1.0 if measure != "rss" else 1 << 20]), binary=measure in ("rss", "io"))
-        for at, row in enumerate(plot(values, rows, top, ascii_only=self._ascii)):
+        for at, row in enumerate(plot(values, rows, top)):
             label = text(top) if at == 0 else "0" if at == rows - 1 else text(top / 2) if at == (rows - 1) // 2 else ""
-            edge = "|" if self._ascii else "▕"
-            lines.append(([(fit(label, _AXIS, right=True), paint.dim), (edge, paint.faint), (row, paint.graph)], None))
+            lines.append(([(fit(label, _AXIS, right=True), paint.dim), ("▕", paint.faint), (row, paint.graph)], None))
         lines.append((self._marks(seconds, columns), None))
         lines.append((self._times(seconds, columns), None))
         return lines
@@ -130,11 +128,11 @@ class ChartPane(LineWidget, can_focus=True):
             pointed = int((self.mark_at - self._now + seconds) / seconds * columns)
         for at, told in enumerate(cells):
             if at == pointed:
-                line.append(("^" if self._ascii else "▲", paint.accent))
+                line.append(("▲", paint.accent))
             elif told is None:
                 line.append((" ", None))
             else:
-                line.append((_sign(told, ascii_only=self._ascii), paint.gravity(told.gravity)))
+                line.append((_sign(told), paint.gravity(told.gravity)))
         return line
 
     def _events(self) -> list[Happening]:
@@ -159,9 +157,7 @@ class ChartPane(LineWidget, can_focus=True):
         return [(" " * (_AXIS + 1), None), ("".join(parts), self.paint.dim)]
 
 
-def _sign(event: Happening, *, ascii_only: bool) -> str:
+def _sign(event: Happening) -> str:
     if event.gravity == "bad":
-        return "x" if ascii_only else "✖"
-    if event.event == "spawn":
-        return "+"
-    return "o" if ascii_only else "•"
+        return "✖"
+    return "+" if event.event == "spawn" else "•"

@@ -32,7 +32,7 @@ _CSS = """
 {name} {{ align: center middle; background: $background 55%; }}
 {name} > Vertical {{ width: 72; max-width: 96%; height: auto; max-height: 94%; background: $panel; padding: 1 2; }}
 {name} LineWidget {{ background: $panel; height: auto; }}
-{name} Input {{ border: none; height: 1; padding: 0 1; background: $background; }}
+{name} Input {{ background: $background; }}
 """
 
 
@@ -133,7 +133,8 @@ class Choice(ModalScreen[str | None]):
         lines: list[Drawn] = [([(clean(self._title_text), paint.strong)], None), ([], None)]
         width = max((len(item.title) for item in self._items), default=0)
         for at, item in enumerate(self._items):
-            line: Line = [(f" {fit(item.key, 3)}", paint.key), (fit(item.title, width), paint.text)]
+            mark = "▌" if at == self._at else " "
+            line: Line = [(f"{mark}{fit(item.key, 3)}", paint.key), (fit(item.title, width), paint.text)]
             line.append((f"  {item.doc}", paint.dim))
             lines.append((line, paint.cursor if at == self._at else None))
         self.query_one(_Text).put(lines)
@@ -199,7 +200,8 @@ class ColumnChooser(ModalScreen[list[str] | None]):
             column = COLUMNS[key]
             mark = "[x]" if key in self._chosen else "[ ]"
             style = paint.text if key in self._chosen else paint.dim
-            line: Line = [(f" {mark} ", paint.key), (fit(column.title, 10), style), (column.doc, paint.dim)]
+            edge = "▌" if at == self._at else " "
+            line: Line = [(f"{edge}{mark} ", paint.key), (fit(column.title, 10), style), (column.doc, paint.dim)]
             lines.append((line, paint.cursor if at == self._at else None))
         keys = "Space shows or hides, ← → move it, d defaults, Enter done, Esc leaves it"
         self.query_one(_Text).put([*lines, ([], None), ([(keys, paint.dim)], None)])

@@ -73,13 +73,14 @@ class EventPane(LineWidget, can_focus=True):
             below = None
             if at == cursor and (self.has_focus or self._chosen is not None):
                 below = paint.cursor if self.has_focus else paint.cursor_away
-            lines.append((self._draw_event(self._events[at]), below))
+            mark = " " if below is None else "▌"
+            lines.append(([(mark, paint.key), *self._draw_event(self._events[at])], below))
         return lines
 
     def _draw_event(self, event: Happening) -> Line:
         paint = self.paint
         stamp = time.strftime("%H:%M:%S", time.localtime(event.time))
-        line: Line = [(f" {stamp} ", paint.dim), (fit(clean(event.watcher), 16), paint.text), (" ", None)]
+        line: Line = [(f"{stamp} ", paint.dim), (fit(clean(event.watcher), 16), paint.text), (" ", None)]
         line += [(fit(event.event, 12), paint.gravity(event.gravity)), (" ", None), (clean(event.text), paint.text)]
         if event.cause:
             line.append((f"  — {clean(event.cause)}", paint.dim))

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 Line = list[tuple[str, "Style | None"]]
 #: A line and the style that lies below its texts (a background), if any.
 Drawn = tuple[Line, "Style | None"]
+#: What stands for the signs used here where only ASCII may be drawn.
+_PLAIN = str.maketrans({
+    **dict(zip("▁▂▃▄▅▆▇█", "_.-:=+*#", strict=True)), "▌": ">", "▕": "|", "│": "|", "┃": "#", "▾": "-", "▸": "+",
+    "▲": "^", "▼": "v", "●": "*", "○": "o", "•": "o", "·": ".", "…": "~", "‼": "!", "✖": "x", "✔": "+", "—": "-",
+    "←": "<", "→": ">", "↑": "^", "↓": "v",
+})  # fmt: skip
 
 
 class LineWidget(Widget):
@@ -45,6 +51,7 @@ class LineWidget(Widget):
     def redraw(self) -> None:
         """Draw, and repaint what looks different now."""
         width, height = self.size
+        plain = bool(getattr(self.app, "ascii_only", False))
         if not self.is_mounted or not width or not height or not self.display:
             return
         drawn = self.draw(width, height)[:height]
@@ -57,7 +64,8 @@ class LineWidget(Widget):
             if not full and line == self._drawn[y]:
                 strips.append(self._strips[y])
             else:
-                strips.append(_strip(line[0], base if line[1] is None else base + line[1], width))
+                content = _in_ascii(line[0]) if plain else line[0]
+                strips.append(_strip(content, base if line[1] is None else base + line[1], width))
                 changed.append(Region(0, y, width, 1))
         self._drawn, self._strips = drawn, strips
         if full:
@@ -79,6 +87,10 @@ class LineWidget(Widget):
 
     def on_show(self, event: events.Show) -> None:
         self.redraw()
+
+
+def _in_ascii(line: Line) -> Line:
+    return [(text.translate(_PLAIN).encode("ascii", "replace").decode(), style) for text, style in line]
 
 
 def _strip(line: Line, below: Style, width: int) -> Strip:
@@ -114,7 +126,7 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else "    " if c == "\t" else "·" for c in text)
 
 
-def scrollbar(height: int, total: int, offset: int, *, ascii_only: bool = False) -> list[bool]:
+def scrollbar(height: int, total: int, offset: int) -> list[bool]:
     """For each line of a view of ``height``, whether the thumb of the scroll bar is there; empty if all fits."""
     if total <= height or height < 1:
         return []

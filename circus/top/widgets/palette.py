@@ -47,7 +47,11 @@ class _Below(LineWidget):
         wide = max((len(word) for word, _ in self.words), default=0)
         return [
             (
-                [(f" {fit(word, min(wide, 30))}", paint.text), (f"  {clean(doc)}", paint.dim)],
+                [
+                    ("▌" if at == self.at else " ", paint.key),
+                    (fit(word, min(wide, 30)), paint.text),
+                    (f"  {clean(doc)}", paint.dim),
+                ],
                 paint.cursor if at == self.at else None,
             )
             for at, (word, doc) in list(enumerate(self.words))[first : first + height]
@@ -63,8 +67,7 @@ class Palette(ModalScreen[None]):
     CSS = """
     Palette { align: center bottom; background: $background 30%; }
     Palette > Vertical { width: 100%; height: auto; max-height: 80%; background: $panel; padding: 0 1; }
-    Palette Input { border: none; height: 1; padding: 0; background: $panel; }
-    Palette Input:focus { background: $panel; border: none; }
+    Palette Input { padding: 0; background: $background; }
     Palette Static { height: 1; color: $primary; background: $panel; }
     Palette LineWidget { background: $panel; height: 8; }
     """

@@ -48,7 +48,7 @@ class NodeTable(LineWidget, can_focus=True):
             super().__init__()
             self.what, self.column = what, column
 
-    def __init__(self, view: View, columns: Sequence[str], *, ascii_only: bool = False, **arguments: Any) -> None:
+    def __init__(self, view: View, columns: Sequence[str], **arguments: Any) -> None:
         super().__init__(**arguments)
         self.view = view
         self.columns = list(columns)
@@ -57,8 +57,8 @@ class NodeTable(LineWidget, can_focus=True):
         #: The instant that sparklines end at.
         self.now = 0.0
         self.stale: set[str] = set()
-        self._ascii = ascii_only
         self._path: Path | None = None
+        self._wid: Any = None
         self._cursor = 0
         self._first = 0
         #: Columns in which there has been something to see; others take no room.
@@ -80,12 +80,17 @@ class NodeTable(LineWidget, can_focus=True):
         self.redraw()
 
     def _find(self, path: Path) -> int:
-        """Where a node is; else the nearest one above it that is seen; else where the cursor was."""
+        """Where a node is; else its successor, else the nearest one above it; else where the cursor was."""
         places = {row.node.path: at for at, row in enumerate(self.rows)}
-        for length in range(len(path), 1, -1):
-            if path[:length] in places:
-                return places[path[:length]]
-        return self._cursor
+        if path in places:
+            return places[path]
+        for at, row in enumerate(self.rows):
+            # Who looks at a worker that is replaced wants to go on looking at it, not at the whole watcher.
+            if self._wid is not None and row.node.values.get("wid") == self._wid and row.node.path[:-1] == path[:-1]:
+                self._path = row.node.path
+                return at
+        above = (path[:length] for length in range(len(path), 1, -1))
+        return next((places[each] for each in above if each in places), self._cursor)
 
     @property
     def current(self) -> Node | None:
@@ -103,6 +108,7 @@ class NodeTable(LineWidget, can_focus=True):
             return
         self._cursor = max(0, min(index, len(self.rows) - 1))
         self._path = self.rows[self._cursor].node.path
+        self._wid = self.rows[self._cursor].node.values.get("wid")
         self._keep_in_sight(follow=True)
         self.redraw()
         self.post_message(self.Moved())
@@ -179,7 +185,7 @@ class NodeTable(LineWidget, can_focus=True):
             is_sorted = column.key == self.view.sort
             title = column.title
             if is_sorted:
-                arrow = ("v" if self._ascii else "▼") if self.view.reverse else ("^" if self._ascii else "▲")
+                arrow = "▼" if self.view.reverse else "▲"
                 title = f"{title}{arrow}" if len(title) < width else f"{title[: width - 1]}{arrow}"
             text = fit(title, width, right=not column.is_text and not column.measure)
             line.append((text + _GAP, paint.key if is_sorted else paint.title))
@@ -190,7 +196,7 @@ class NodeTable(LineWidget, can_focus=True):
         node, paint = row.node, self.paint
         is_stale = node.path[0] in self.stale
         is_cursor = at == self._cursor
-        mark = "*" if node.path in self.marked else ">" if is_cursor and self._ascii else "▌" if is_cursor else " "
+        mark = "*" if node.path in self.marked else "▌" if is_cursor else " "
         line: Line = [(mark, paint.key if is_cursor else paint.accent)]
         for column, width in self._layout:
             text, style = self._cell(row, column, width, is_stale=is_stale)
@@ -217,10 +223,7 @@ class NodeTable(LineWidget, can_focus=True):
         return text, _value_style(node, column.key, value, self)
 
     def _tree_text(self, row: Row) -> str:
-        if self._ascii:
-            sign = {"open": "- ", "closed": "+ "}.get(row.fold, "  ")
-        else:
-            sign = {"open": "▾ ", "closed": "▸ "}.get(row.fold, "  ")
+        sign = {"open": "▾ ", "closed": "▸ "}.get(row.fold, "  ")
         return "  " * row.depth + sign + clean(row.node.name)
 
     def _state(self, node: Node, state: str, width: int) -> tuple[str, Style]:
@@ -242,7 +245,7 @@ class NodeTable(LineWidget, can_focus=True):
             low = min(known)
             top = max(max(known) - low, 0.25 * max(known))
         shifted = [None if value is None else value - low for value in values]
-        return sparkline(shifted, top, ascii_only=self._ascii)
+        return sparkline(shifted, top)
 
     # -- mouse ---------------------------------------------------------------------------------------------
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from circus.model.dashboard import Happening
     from circus.top.widgets.lines import Drawn, Line
 
+#: How many ends are told, and how many last lines of output of each.
 _EXITS = 5
+_WORDS = 4
 
 
 class WhyPane(LineWidget, can_focus=True):
@@ -130,9 +132,9 @@ def _exit_lines(pane: WhyPane, item: Mapping[str, Any]) -> list[Line]:
     style = paint.text if item.get("expected") else paint.bad
     line: Line = [(f"  {_clock(item.get('time'))}  ", paint.dim)]
     line.append((f"worker {item.get('wid')} (pid {item.get('pid')}) {how}{after}", style))
-    if item.get("cause"):
+    if item.get("cause") and item["cause"] != how:
         line.append((f" — {clean(str(item['cause']))}", paint.dim))
-    said = item.get("lines") or ()
+    said = (item.get("lines") or ())[-_WORDS:]
     quoted: list[Line] = [[("            │ ", paint.faint), (clean(str(text)), paint.text)] for text in said]
     return [line, *quoted]
 

@@ -1,0 +1,89 @@
+"""A real browser for the tests of the web console: Debian's Chromium, driven by playwright; skipped when either is
+missing. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.web.mock_server import PASSWORD, Served, serving
+
+CHROMIUM = os.environ.get("CIRCUS_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+#: Milliseconds after which something that takes tens of them on an idle machine counts as never happening.
+PATIENCE = int(float(os.environ.get("CIRCUS_TEST_PATIENCE", "15")) * 1000)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The browser, one for all tests."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium: install Debian's package chromium")
+    playwright.expect.set_options(timeout=PATIENCE)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A browser window whose complaints are kept: script errors, and what the content policy refused."""
+
+    def __init__(self, chromium: Any, **options: Any) -> None:
+        self.context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
+        self.context.set_default_timeout(PATIENCE)
+        self.complaints: list[str] = []
+        self.forgiven = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_")
+
+    def page(self) -> Any:
+        """A new page."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(f"{error.message}\n{error.stack}"))
+        page.on("console", self._heard)
+        return page
+
+    def _heard(self, message: Any) -> None:
+        if message.type in ("error", "warning") and not self.forgiven.search(message.text):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def window(chromium: Any) -> Iterator[Watched]:
+    """A fresh window; the test fails when a page complained."""
+    watched = Watched(chromium)
+    yield watched
+    watched.context.close()
+    assert not watched.complaints
+
+
+@pytest.fixture
+def page(window: Watched) -> Any:
+    """A page in a fresh window."""
+    return window.page()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """The mock server with a login and a quick clock."""
+    with serving(pace=0.2) as mock:
+        yield mock
+
+
+@pytest.fixture
+def opened() -> Iterator[Served]:
+    """The mock server without a login."""
+    with serving(pace=0.2, login=False) as mock:
+        yield mock
+
+
+def log_in(page: Any, served: Served, user: str = "ann", path: str = "") -> None:
+    """Log in as a person does, starting from some page."""
+    page.goto(served.url + path)
+    page.get_by_label("User").fill(user)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.locator("main#main h1, #title").first.wait_for()
