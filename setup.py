@@ -19,7 +19,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["circus", "circus.*"]),
-    package_data={"circus": ["py.typed"]},
+    package_data={"circus": ["py.typed", "web/static/**"]},
     include_package_data=True,
     zip_safe=False,
     install_requires=[

@@ -196,7 +196,7 @@ class Screen:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def end(self) -> None:
-        os.kill(self.pid, signal.SIGTERM)
+        os.kill(self.pid, signal.SIGKILL)  # nobody would read what it says to a kinder signal
         os.waitpid(self.pid, 0)
         os.close(self._fd)
 

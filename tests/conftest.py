@@ -17,7 +17,8 @@ TESTS = Path(__file__).resolve().parent
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
-from harness.leaks import Snapshot, assert_nothing_left  # noqa: E402 - found only from here on
+from harness.examples import choose_profile  # noqa: E402 - found only from here on
+from harness.leaks import Snapshot, assert_nothing_left  # noqa: E402
 from harness.processes import adopt_orphans  # noqa: E402
 
 #: Directories whose tests run real processes.
@@ -26,6 +27,7 @@ CHECKED = ("integration", "e2e", "compat")
 
 def pytest_configure(config: pytest.Config) -> None:
     adopt_orphans()
+    choose_profile()
     # Run in the background of a shell, the tests inherit an ignored SIGINT, and so would every program they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from circus.base.record import Record
@@ -31,6 +32,8 @@ PROCESS_COLUMNS = ("cpu", "rss", "io")
 _COUNTERS = frozenset({"restarts"})
 _WHOLE = frozenset({"rss", "count", "restarts"})
 _NAN = math.nan
+#: So many ticks are remembered together. Most workers do the same as before most of the time, which is nothing.
+BLOCK = 60
 
 
 # -- topics ---------------------------------------------------------------------------------------------
@@ -153,34 +156,66 @@ def totals(infos: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 class Track:
     """Some measures of one thing over consecutive ticks; unknown values are NaN."""
 
-    __slots__ = ("begin", "columns")
+    __slots__ = ("_blocks", "_names", "_open", "begin")
 
     def __init__(self, names: Sequence[str], begin: int) -> None:
         #: Number of the tick of the first value.
         self.begin = begin
-        self.columns: dict[str, array[float]] = {name: array("f") for name in names}
+        self._names = names
+        #: Of each block the values by column, or one value when they are all the same.
+        self._blocks: list[tuple[bytes | float, ...]] = []
+        #: The last values by column, less than a block.
+        self._open = self._new_block()
+
+    def _new_block(self) -> list[array[float]]:
+        return [array("f") for _ in self._names]
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
+        return BLOCK * len(self._blocks) + len(self._open[0])
 
     def append(self, tick: int, values: Sequence[float]) -> None:
         """Take the values of a tick, one for each column; the ticks since the last one are unknown."""
         missed = tick - self.begin - len(self)
         if missed < 0:
             return
-        for column, value in zip(self.columns.values(), values, strict=True):
-            if missed:
-                column.extend([_NAN] * missed)
+        for _ in range(missed):
+            self._push([_NAN] * len(self._names))
+        self._push(values)
+
+    def _push(self, values: Sequence[float]) -> None:
+        for column, value in zip(self._open, values, strict=True):
             column.append(value)
+        if len(self._open[0]) == BLOCK:
+            self._blocks.append(tuple(map(_packed, self._open)))
+            self._open = self._new_block()
 
     def forget_before(self, tick: int) -> None:
-        """Drop what is older than that."""
-        count = tick - self.begin
-        if count <= 0:
-            return
-        for column in self.columns.values():
-            del column[:count]
-        self.begin = tick
+        """Drop what is older than that, as far as whole blocks are."""
+        if tick >= self.begin + len(self):
+            self.begin, self._blocks, self._open = tick, [], self._new_block()
+        elif tick > self.begin:
+            count = (tick - self.begin) // BLOCK
+            del self._blocks[:count]
+            self.begin += count * BLOCK
+
+    def columns(self) -> Iterator[tuple[str, array[float]]]:
+        """Each measure with its values, the first one being that of the tick :attr:`begin`."""
+        for index, name in enumerate(self._names):
+            values = array("f")
+            for block in self._blocks:
+                part = block[index]
+                if isinstance(part, bytes):
+                    values.frombytes(part)
+                else:
+                    values.extend(repeat(part, BLOCK))
+            values.extend(self._open[index])
+            yield name, values
+
+
+def _packed(column: array[float]) -> bytes | float:
+    """The values in as little room as they need; compared by their bytes, as NaN differs from itself."""
+    values = column.tobytes()
+    return column[0] if values == values[:column.itemsize] * len(column) else values
 
 
 class History:
@@ -243,7 +278,7 @@ class History:
         found: dict[str, list[float | None]] = {
             "time": [round(time, 3) for time in self._times[start - self._first:end - self._first]]
         }
-        for column, values in track.columns.items():
+        for column, values in track.columns():
             found[column] = [_told(column, value) for value in values[start - track.begin:]]
         return found
 

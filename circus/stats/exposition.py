@@ -45,7 +45,7 @@ def parse_metrics_endpoint(text: str) -> tuple[str, int, str]:
 class MetricsServer:
     """Serves metrics over HTTP.
 
-    :param loop: the asyncio loop.
+    :param loop: an object with asyncio's method names.
     :param endpoint: where, see :func:`parse_metrics_endpoint`.
     :param snapshot: called for what to tell, with each request.
     """

@@ -74,12 +74,17 @@ class TopApp(App[None]):
             self._end_by_signals()
 
     def _end_by_signals(self) -> None:
-        """Whoever ends the program gets the terminal back as it was."""
+        """Whoever ends the program gets the terminal back as it was; a second signal ends it in any case."""
         loop = asyncio.get_running_loop()
+
+        def end(number: int) -> None:
+            loop.remove_signal_handler(number)
+            self.exit()
+
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 with contextlib.suppress(NotImplementedError):  # Windows
-                    loop.add_signal_handler(getattr(signal, name), self.exit)
+                    loop.add_signal_handler(getattr(signal, name), end, getattr(signal, name))
 
     async def action_quit(self) -> None:
         self.main.remember()

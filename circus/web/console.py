@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +65,10 @@ class Console:
         self.daemons = Daemons(self._hear)
         self.hub = Hub(self.daemons)
         self.sockets: set[PageSocket] = set()
+        #: Set while no request waits for its answer.
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._under_way = 0
         self._proxies = Proxies(settings.trusted_proxies)
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -94,11 +100,25 @@ class Console:
         await self.daemons.close()
         self.audit.close()
 
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request is being answered."""
+        self._under_way += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self.idle.set()
+
     # -- requests -----------------------------------------------------------------------------------------------
 
     def origin_of(self, request: HTTPServerRequest) -> Origin:
         """Where a request comes from."""
-        return self._proxies.origin(request.remote_ip or "unix", request.protocol, request.headers)
+        family = getattr(getattr(request.connection, "context", None), "address_family", None)
+        is_local = family not in (socket.AF_INET, socket.AF_INET6)
+        return self._proxies.origin("unix" if is_local else request.remote_ip or "", request.protocol, request.headers)
 
     def sender_of(self, identity: Identity, origin: Origin) -> str:
         """What daemons are told of who asks for something; it becomes part of causes."""

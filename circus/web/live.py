@@ -307,7 +307,7 @@ class Hub:
             relay.leave(follower)
         viewer.followers.clear()
         for daemon in daemons:
-            relay, follower = self.relay_of(daemon), Follower(watchers, lines, _sender(viewer, daemon.id))
+            relay, follower = self.relay_of(daemon), Follower(watchers, lines, _sender(viewer))
             viewer.followers.append((relay, follower))
             self.start(relay.follow(follower))
 
@@ -321,11 +321,11 @@ class Hub:
             relay.close()
 
 
-def _sender(viewer: Viewer, endpoint: str) -> Callable[[dict[str, Any], int], None]:
+def _sender(viewer: Viewer) -> Callable[[str, int], None]:
     """What brings lines of output to a page."""
 
-    def deliver(message: dict[str, Any], count: int) -> None:
-        viewer.outbox.put(encoded({**message, "endpoint": endpoint}), "lines", count)
+    def deliver(text: str, count: int) -> None:
+        viewer.outbox.put(text, "lines", count)
         viewer.wake()
 
     return deliver

@@ -32,17 +32,25 @@ def ends_us(call: Call, daemon: Daemon, names: set[str]) -> bool:
 
 
 async def act(
-    call: Call, daemon: Daemon, command: str, properties: dict[str, Any], *, patience: float, target: str = ""
+    call: Call,
+    daemon: Daemon,
+    command: str,
+    properties: dict[str, Any],
+    *,
+    patience: float,
+    target: str = "",
+    shown: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Send a request that changes something.
 
     :param properties: with ``waiting``, if the outcome is to be waited for.
     :param patience: seconds to wait.
     :param target: the watcher it is about, for the outcome.
+    :param shown: the properties as they may be shown, where they hold secrets.
     :returns: the body of the answer: ``outcome`` is ok, partial, failed or pending, ``text`` says it in words.
     :raises Problem: it was refused, or there is no answer.
     """
-    message = {"command": command, "properties": properties}
+    message = {"command": command, "properties": shown or properties}
     line, where = call.line(daemon, message), f"{daemon.endpoint} {target}".strip()
     began = time.monotonic()
     try:

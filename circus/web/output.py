@@ -1,7 +1,9 @@
 """The output of workers, live, for any number of pages: each follows some watchers of a daemon.
 
-One subscription for each daemon, to the union of what is followed. A page that begins gets the last lines first, then
-what comes, without a gap and without a line twice: subscribe, ask ``tail``, leave out what it told already.
+One subscription for each daemon, to the union of what is followed; what comes is gathered for a tenth of a second and
+encoded once for all pages. A page that begins gets the last lines first, then what comes, without a gap and without a
+line twice: subscribe, ask ``tail``, leave out what it told already. What comes faster than anybody could read is cut,
+and said to be.
 """
 
 from __future__ import annotations
@@ -15,14 +17,55 @@ import zmq
 from circus.exc import CircusError
 from circus.model.dashboard.endpoint import topic_name
 from circus.top.subscription import Subscription
+from circus.web.channels import encoded
 from circus.web.problems import Problem
 
 if TYPE_CHECKING:
     from circus.web.endpoints import Daemon
 
+Batch = dict[str, Any]
+
 #: How long a subscription takes to arrive, before the lines so far are asked for; longer through ssh.
 _SUBSCRIBED, _SUBSCRIBED_SSH = 0.15, 0.6
+#: Seconds that lines are gathered for.
+GATHERED = 0.1
+#: Lines and characters of a watcher that are told each time; the newest ones.
+MOST_LINES, MOST_TEXT = 500, 128 << 10
+#: Batches kept for a page that waits for the lines so far.
+_EARLY = 500
 _EVERYTHING = "output."
+
+
+def source_of(batch: Batch) -> str:
+    """Which output it is from, as ``tail`` names it."""
+    return f"{batch['pid']}.{batch['stream']}"
+
+
+def lines_of(batches: Iterable[Batch], ends: dict[str, int]) -> list[dict[str, Any]]:
+    """The lines of some batches, each by itself, without those that were told.
+
+    :param ends: by source, the offset before which everything was told.
+    """
+    found = []
+    for batch in batches:
+        head = {key: batch.get(key) for key in ("watcher", "wid", "pid", "stream", "time")}
+        offset, end = int(batch.get("offset") or 0), ends.get(source_of(batch), 0)
+        for text in batch["lines"]:
+            if offset >= end:
+                found.append({**head, "offset": offset, "text": text})
+            offset += len(text.encode("utf-8", "surrogatepass")) + 1
+    return found
+
+
+def newest(lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """As many of the newest lines as are told at once, and how many are left out."""
+    start, room = max(0, len(lines) - MOST_LINES), MOST_TEXT
+    for number in range(len(lines) - 1, start - 1, -1):
+        room -= len(lines[number]["text"])
+        if room < 0 and number < len(lines) - 1:
+            start = number + 1
+            break
+    return lines[start:], start
 
 
 class Follower:
@@ -30,67 +73,37 @@ class Follower:
 
     :param watchers: names; empty for all.
     :param lines: how many of the past.
-    :param deliver: called with each message for the page, and with how many lines it has.
+    :param deliver: called with each message for the page, encoded, and with how many lines it has.
     """
 
-    def __init__(self, watchers: Iterable[str], lines: int, deliver: Callable[[dict[str, Any], int], None]) -> None:
+    def __init__(self, watchers: Iterable[str], lines: int, deliver: Callable[[str, int], None]) -> None:
         self.watchers = list(dict.fromkeys(watchers))
         self.keys = {topic_name(name) for name in self.watchers}
         self.lines = lines
-        self._deliver = deliver
-        self._early: list[dict[str, Any]] | None = []
-        self._ends: dict[str, int] = {}
-        self._next: dict[str, int] = {}
+        self.deliver = deliver
+        #: What came before the lines so far did; None once they have.
+        self.early: list[Batch] | None = []
+        self.ends: dict[str, int] = {}
 
     @property
     def topics(self) -> set[str]:
         """What has to be subscribed to."""
         return {f"output.{key}." for key in self.keys} or {_EVERYTHING}
 
-    def take_past(self, reply: dict[str, Any], problem: str = "") -> None:
-        """The lines so far; then what came meanwhile."""
-        lines = reply.get("lines") or []
-        self._ends = {key: int(end) for key, end in (reply.get("ends") or {}).items()}
-        message = {
-            "type": "lines", "watcher": self.watchers[0] if len(self.watchers) == 1 else None, "first": True,
-            "lines": lines, "lost": 0, "captured": reply.get("captured") or {},
-        }  # fmt: skip
-        if problem:
-            message["problem"] = problem
-        self._deliver(message, len(lines))
-        early, self._early = self._early or [], None
-        for batch in early:
-            self.take(batch)
+    def wants(self, batch: Batch) -> bool:
+        """Whether a batch is of a watcher that is followed."""
+        return not self.keys or batch.get("res_name") in self.keys
 
-    def take(self, batch: dict[str, Any]) -> None:
-        """A batch of the daemon; not every one is for us."""
-        if self.keys and batch.get("res_name") not in self.keys:
-            return
-        if self._early is not None:
-            self._early.append(batch)
-            return
-        source = f"{batch['pid']}.{batch['stream']}"
-        offset, end = int(batch.get("offset") or 0), self._ends.get(source, 0)
-        lines = []
-        for text in batch["lines"]:
-            if offset >= end:
-                lines.append({
-                    "watcher": batch["watcher"], "wid": batch.get("wid"), "pid": batch["pid"],
-                    "stream": batch["stream"], "time": batch["time"], "offset": offset, "text": text,
-                })  # fmt: skip
-            offset += len(text.encode("utf-8", "surrogatepass")) + 1
-        lost = self._count_losses(source, batch)
-        if lines or lost:
-            self._deliver({"type": "lines", "watcher": batch["watcher"], "lines": lines, "lost": lost}, len(lines))
-
-    def _count_losses(self, source: str, batch: dict[str, Any]) -> int:
-        lost, seq = int(batch.get("lost") or 0), batch.get("seq")
-        if isinstance(seq, int):
-            expected = self._next.get(source)
-            if expected is not None and seq > expected:
-                lost = max(lost, seq - expected)
-            self._next[source] = seq + len(batch["lines"])
-        return lost
+    def knows(self, batches: Iterable[Batch]) -> bool:
+        """Whether some of it was told already."""
+        known = False
+        for batch in batches:
+            end = self.ends.get(source_of(batch))
+            if end is not None:
+                known = known or batch.get("offset", 0) < end
+                if batch.get("offset", 0) >= end:
+                    del self.ends[source_of(batch)]
+        return known
 
 
 class OutputRelay:
@@ -104,6 +117,11 @@ class OutputRelay:
         self._followers: set[Follower] = set()
         self._subscription: Subscription | None = None
         self._opening = asyncio.Lock()
+        self._gathered: dict[str, list[Batch]] = {}
+        self._lost: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._chore: asyncio.Task[None] | None = None
 
     async def follow(self, follower: Follower) -> None:
         """Begin to tell a page what it wants."""
@@ -114,13 +132,39 @@ class OutputRelay:
             properties: dict[str, Any] = {"lines": follower.lines}
             if follower.watchers:
                 names = follower.watchers
-                properties["name"] = names[0] if len(names) == 1 else names
-                properties["match"] = "simple"
-            reply = await self._daemon.call("tail", properties)
+                properties.update(name=names[0] if len(names) == 1 else names, match="simple")
+            reply, problem = await self._daemon.call("tail", properties), ""
         except (Problem, CircusError, zmq.ZMQError, OSError) as error:
-            follower.take_past({}, str(error))
-            return
-        follower.take_past(reply)
+            reply, problem = {}, str(error)
+        if follower in self._followers:
+            self._tell_past(follower, reply, problem)
+
+    def _tell_past(self, follower: Follower, reply: dict[str, Any], problem: str) -> None:
+        """The lines so far; then what came meanwhile."""
+        lines = reply.get("lines") or []
+        follower.ends = {key: int(end) for key, end in (reply.get("ends") or {}).items()}
+        message = {
+            "type": "lines", "watcher": follower.watchers[0] if len(follower.watchers) == 1 else None, "first": True,
+            "lines": lines, "lost": 0, "captured": reply.get("captured") or {}, "endpoint": self._daemon.id,
+        }  # fmt: skip
+        if problem:
+            message["problem"] = problem
+        follower.deliver(encoded(message), len(lines))
+        early, follower.early = follower.early or [], None
+        for watcher in dict.fromkeys(batch["watcher"] for batch in early):
+            self._tell(follower, watcher, [batch for batch in early if batch["watcher"] == watcher], 0)
+
+    def _tell(self, follower: Follower, watcher: str, batches: list[Batch], lost: int) -> None:
+        """Lines of one watcher for one page."""
+        lines, left_out = newest(lines_of(batches, follower.ends))
+        follower.knows(batches)
+        if lines or lost + left_out:
+            follower.deliver(self._message(watcher, lines, lost + left_out), len(lines))
+
+    def _message(self, watcher: str, lines: list[dict[str, Any]], lost: int) -> str:
+        return encoded({
+            "type": "lines", "endpoint": self._daemon.id, "watcher": watcher, "lines": lines, "lost": lost,
+        })  # fmt: skip
 
     def leave(self, follower: Follower) -> None:
         """A page wants no more."""
@@ -147,23 +191,68 @@ class OutputRelay:
     def _hear(self, topic: str, payload: Any) -> None:
         if not topic.startswith(_EVERYTHING) or not isinstance(payload.get("lines"), list):
             return
-        for follower in list(self._followers):
-            follower.take(payload)
+        watcher = str(payload.get("watcher"))
+        self._gathered.setdefault(watcher, []).append(payload)
+        lost = self._count_losses(payload)
+        if lost:
+            self._lost[watcher] = self._lost.get(watcher, 0) + lost
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHERED, self._flush)
+
+    def _count_losses(self, batch: Batch) -> int:
+        """Lines that were lost on the way here."""
+        lost, seq, source = int(batch.get("lost") or 0), batch.get("seq"), source_of(batch)
+        if isinstance(seq, int):
+            expected = self._next.get(source)
+            if expected is not None and seq > expected:
+                lost = max(lost, seq - expected)
+            if len(self._next) > 10_000:
+                self._next.clear()
+            self._next[source] = seq + len(batch["lines"])
+        return lost
+
+    def _flush(self) -> None:
+        """Tell what was gathered."""
+        self._timer = None
+        gathered, self._gathered = self._gathered, {}
+        lost, self._lost = self._lost, {}
+        for watcher, batches in gathered.items():
+            wanting = [follower for follower in self._followers if follower.wants(batches[0])]
+            ready = []
+            for follower in wanting:
+                if follower.early is not None:
+                    follower.early = [*follower.early, *batches][-_EARLY:]
+                elif follower.knows(batches):
+                    self._tell(follower, watcher, batches, lost.get(watcher, 0))
+                else:
+                    ready.append(follower)
+            if ready:
+                lines, left_out = newest(lines_of(batches, {}))
+                text = self._message(watcher, lines, left_out + lost.get(watcher, 0))
+                for follower in ready:
+                    follower.deliver(text, len(lines))
 
     def reopen(self) -> None:
-        """The daemon is another one now: it may publish elsewhere."""
+        """The daemon is another one now: it may publish elsewhere, and its workers are others."""
         if self._subscription is not None and self._followers:
             self._subscription.close()
             self._subscription = None
-            asyncio.get_running_loop().create_task(self._again())
+            self._next.clear()
+            for follower in self._followers:
+                follower.early = []
+            self._chore = asyncio.get_running_loop().create_task(self._again())
 
     async def _again(self) -> None:
-        for follower in list(self._followers):
-            follower._early = []
-            await self.follow(follower)
+        await asyncio.gather(*(self.follow(follower) for follower in list(self._followers)))
 
     def close(self) -> None:
         """Listen no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._chore is not None:
+            self._chore.cancel()
+        self._gathered.clear()
         if self._subscription is not None:
             self._subscription.close()
             self._subscription = None

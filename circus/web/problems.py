@@ -10,7 +10,7 @@ from circus.exc import CircusError
 CONTENT_TYPE = "application/problem+json"
 
 #: errno of a daemon's reply (spec wire.md 3) -> status of ours.
-_STATUS_OF_ERRNO = {0: 500, 1: 400, 2: 501, 3: 422, 4: 500, 5: 409, 6: 500}
+_STATUS_OF_ERRNO = {0: 500, 1: 400, 2: 501, 3: 422, 4: 500, 5: 409, 6: 409}
 
 
 class Problem(CircusError):
@@ -47,6 +47,8 @@ def refusal(reply: dict[str, Any], **more: Any) -> Problem:
     status = _STATUS_OF_ERRNO.get(errno if isinstance(errno, int) else 0, 500)
     if status == 422 and reason.startswith("program ") and reason.endswith(" not found"):
         status = 404
-    if reply.get("cause"):
-        more["cause"] = reply["cause"]
+    cause = reply.get("cause")
+    if isinstance(cause, str) and cause:
+        more["cause"] = cause
+        reason = cause if reason == "server error" else f"{reason} ({cause})"  # the former says nothing at all
     return Problem(status, reason, errno=errno, **more)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import shlex
 import signal
 import socket
 import ssl
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus.base.logs import configure_logger, logger, reopen_log_files
 from circus.exc import CircusError
+from circus.web.settings import default_state_directory
 
 if TYPE_CHECKING:
     from circus.web.console import Console
@@ -44,6 +46,9 @@ def run(settings: Settings) -> int:
     finally:
         for sock in sockets:
             sock.close()
+        if settings.fd is None and settings.host.startswith("unix:"):
+            with contextlib.suppress(OSError):
+                os.unlink(settings.host.removeprefix("unix:"))
     return 0
 
 
@@ -153,6 +158,8 @@ async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLC
         for page in list(console.sockets):
             page.close(1001, "the console ends")
         with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(console.idle.wait(), _GRACE)  # whoever asked for this end shall have an answer
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.close_all_connections(), _GRACE)
         await console.close()
 
@@ -164,10 +171,26 @@ def _tell_how_to_log_in(console: Console, sockets: list[socket.socket]) -> None:
     elif not any(not user.is_token for user in console.users.known().values()):
         logger.warning("there are no users yet: circus-httpd --add-user NAME --role admin")
         if settings.logoutput in ("-", "stdout"):
-            logger.warning("this link logs in once, within an hour (circus-httpd --login-link makes another one):")
+            logger.warning("this link logs in once, within an hour:")
             logger.warning("    %s", login_link(settings, sockets))
+            logger.warning("%s makes another one", _command(settings, sockets))
         else:  # others may be able to read the log
-            logger.warning("circus-httpd --login-link makes a link that logs in once")
+            logger.warning("%s makes a link that logs in once", _command(settings, sockets))
+
+
+def _command(settings: Settings, sockets: list[socket.socket]) -> str:
+    """What prints another link."""
+    words = ["circus-httpd", "--login-link"]
+    name = sockets[0].getsockname()
+    if isinstance(name, tuple) and name[1] != 8080:
+        words += ["--port", str(name[1])]
+    if settings.state != default_state_directory():
+        words += ["--state-dir", str(settings.state)]
+    if settings.url_prefix:
+        words += ["--url-prefix", settings.url_prefix]
+    if settings.tls_cert is not None:
+        words += ["--tls-cert", str(settings.tls_cert)]
+    return shlex.join(words)
 
 
 def _await_signals(console: Console) -> asyncio.Event:

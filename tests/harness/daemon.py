@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -24,7 +25,20 @@ from harness.wire import Caller, EventRecorder
 
 _LONGEST_SOCKET_PATH = 90  # sun_path is 108 bytes on Linux and 104 on macOS; file names are added
 _ports_lock = threading.Lock()
+_dice = random.Random()  # its own: what seeds the common one makes all runs choose the same ports
 _ports_given: set[int] = set()
+
+
+def _choosable_ports() -> range:
+    """Ports that the system never chooses itself; of several processes that run tests each has others."""
+    lowest = 32768
+    with contextlib.suppress(OSError, ValueError):
+        lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return range(max(lowest // 2, 1024) + worker % 8, lowest, 8)
+
+
+_PORTS = _choosable_ports()
 
 #: A watcher without processes that tests use to see whether the daemon listens and publishes: see
 #: Daemon.settle.
@@ -48,15 +62,22 @@ class Output(NamedTuple):
 
 
 def free_port() -> int:
-    """A tcp port of the loopback that nobody listens on and that was not given out before."""
+    """A tcp port of the loopback that nobody listens on and that was not given out before.
+
+    The system does not give it to others either, as it does with ports that are left to its choice.
+    """
     with _ports_lock:
         while True:
+            port = _PORTS[_dice.randrange(len(_PORTS))]
+            if port in _ports_given:
+                continue
             with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port: int = probe.getsockname()[1]
-            if port not in _ports_given:
-                _ports_given.add(port)
-                return port
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            _ports_given.add(port)
+            return port
 
 
 class Daemon:

@@ -28,6 +28,7 @@ from circus.config import (
 )
 from circus.exc import ConfigError
 from circus.model.origin import Located
+from harness.examples import TOLERATED, examples
 
 FILES = Path(__file__).parent / "config_files"
 ENVIRON = {"HOME": "/home/me", "PATH": "/bin", "Abc": "1", "ABC": "2"}
@@ -897,7 +898,7 @@ fragments = st.sampled_from(
 
 
 @given(st.lists(fragments | st.text(max_size=3), max_size=40).map("".join))
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture, *TOLERATED])
 def test_any_file_is_a_configuration_or_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "any.ini"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -931,7 +932,7 @@ words = st.text("abc/:-é$", min_size=1, max_size=8)
     st.floats(0, 1e6),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture, *TOLERATED])
 def test_what_is_written_is_loaded(
     tmp_path: Path, wanted: dict[str, dict[str, str]], count: int, timeout: float, flag: bool
 ) -> None:

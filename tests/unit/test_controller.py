@@ -29,6 +29,7 @@ from circus.commands.base import KNOWN_COMMANDS, Command
 from circus.controller import Controller
 from circus.exc import ConflictError, MessageError, Superseded
 from circus.system import router
+from harness.examples import examples
 
 PATIENCE = 10.0  # seconds until something that should have come is missed
 
@@ -623,7 +624,7 @@ def test_a_flood_leaves_room_for_everything_else(daemon: Daemon, client: Client,
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 def test_whatever_frames_come_nothing_is_raised(frames: list[bytes]) -> None:
     sent: list[Any] = []
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from circus.exc import ConfigError
 from circus.ini import Document, StrictConfigParser
+from harness.examples import examples
 
 
 def parse(text: str) -> Document:
@@ -339,7 +340,7 @@ fragments = st.sampled_from(
 
 
 @given(st.lists(fragments | st.text(max_size=4), max_size=40).map("".join))
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=examples(400))
 def test_any_text_is_read(text: str) -> None:
     document = parse(text)
     for name in document.sections:
@@ -353,7 +354,7 @@ def test_any_text_is_read(text: str) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 def test_any_bytes_are_read(data: bytes) -> None:
     document = Document()
     document.feed(document._decode(data, "t.ini"), "t.ini")
@@ -368,7 +369,7 @@ documents = st.dictionaries(section_names, st.dictionaries(option_names, values,
 
 
 @given(documents, st.sampled_from(["=", " = ", ": ", ":"]), st.sampled_from(["\n", "\r\n"]))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=examples(200))
 def test_what_is_written_is_read(wanted: dict[str, dict[str, str]], delimiter: str, end: str) -> None:
     written = []
     for name, options in wanted.items():

@@ -59,6 +59,7 @@ class Mock:
         self.requests: list[tuple[str, str]] = []
         self.delay = 0.0
         self.silent = False
+        self.refusing = False
         self.connected: list[dict[str, Any]] = []
 
     def application(self) -> tornado.web.Application:
@@ -175,6 +176,13 @@ class Page(Session, tornado.websocket.WebSocketHandler):
         self.mock = mock
         self.topics: dict[str, tuple[int, Any]] = {}
         self.logs: dict[str, Any] | None = None
+
+    async def get(self, *arguments: Any, **more: Any) -> None:
+        if self.mock.refusing:
+            self.set_status(503)
+            self.finish()
+            return
+        await super().get(*arguments, **more)
 
     def check_origin(self, origin: str) -> bool:
         return urlsplit(origin).netloc == self.request.host

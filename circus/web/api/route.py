@@ -60,9 +60,10 @@ class Route(Door):
             if found or "\0" in text:
                 raise Problem(400, found or f"{name} is no name")
         call = Call(self.console, self, path, query, body, identity)
-        answer = await operation.run(call)
+        with self.console.answering():
+            answer = await operation.run(call)
         if not self._finished:
-            self.send_json(answer, operation.status)
+            self.send_json(answer, call.status or operation.status)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Called by Tornado for what stands in an address."""

@@ -113,14 +113,20 @@ async def add(call: Call) -> dict[str, Any]:
         properties["args"] = body["args"]
     line = call.line(daemon, {"command": "add", "properties": properties})
     if body.get("dry_run"):
-        call.door.set_status(200)
+        call.status = 200
         return {**plan.as_dict(), **_dry(plan), "circusctl": line}
     plan.raise_problems(line)
     waiting = bool(body.get("waiting", True))
     if waiting and start:
         properties["waiting"] = True
     target = body["name"] if start else ""
-    return await act(call, daemon, "add", properties, patience=patience_of(call, waiting=waiting), target=target)
+    try:
+        return await act(call, daemon, "add", properties, patience=patience_of(call, waiting=waiting), target=target)
+    except Problem as problem:
+        if not start or body["name"].lower() not in ((await daemon.call("list")).get("watchers") or ()):
+            raise
+        text = f"{body['name']} was added, but could not be started: {problem.detail}"
+        return {"outcome": "failed", "text": text, "circusctl": line}
 
 
 async def change(call: Call) -> dict[str, Any]:
@@ -133,8 +139,8 @@ async def change(call: Call) -> dict[str, Any]:
         raise Problem(422, f"{error}: the mask of a secret stands where none was") from error
     plan: OptionPlan = plan_set(wanted, present)
     properties: dict[str, Any] = {"name": call.name, "options": plan.values}
-    shown = {"command": "set", "properties": {"name": call.name, "options": masked(plan.values)}}
-    line = call.line(daemon, shown)
+    shown = {"name": call.name, "options": masked(plan.values)}
+    line = call.line(daemon, {"command": "set", "properties": shown})
     if body.get("dry_run"):
         return {**plan.as_dict(), **_dry(plan), "circusctl": line}
     plan.raise_problems(line)
@@ -144,7 +150,7 @@ async def change(call: Call) -> dict[str, Any]:
     if waiting:
         properties["waiting"] = True
     done = await act(
-        call, daemon, "set", properties, patience=patience_of(call, waiting=waiting), target=call.name
+        call, daemon, "set", properties, patience=patience_of(call, waiting=waiting), target=call.name, shown=shown
     )
     return {**plan.as_dict(), **done, "circusctl": line}
 

@@ -18,12 +18,19 @@ class Program:
 
     :param argv: its arguments.
     :param variables: more environment variables.
+    :param constants: other values of constants in the program, such as times that it waits: dotted name -> value.
     """
 
-    def __init__(self, *argv: str, variables: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *argv: str, variables: dict[str, str] | None = None, constants: dict[str, object] | None = None
+    ) -> None:
         self.out = self.err = ""
+        command = ["-m", "circus.circusctl"]
+        if constants:
+            changes = [f"import {name.rpartition('.')[0]}; {name} = {value!r}" for name, value in constants.items()]
+            command = ["-c", "\n".join([*changes, "import circus.circusctl; circus.circusctl.main()"])]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "circus.circusctl", *argv],
+            [sys.executable, *command, *argv],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, **(variables or {})},
         )  # fmt: skip

@@ -120,9 +120,11 @@ def test_a_tunnel_is_opened_again(daemon, tmp_path, monkeypatch):
     monkeypatch.setattr("circus.system.tunnel._FIRST_PAUSE", 0.1)
     with Feed(daemon.pubsub_endpoint, ["output."], "me@h", "key") as feed:
         assert feed.await_connection(PATIENCE)
+        daemon.await_subscription("output.")
         monkeypatch.setenv("SSH_FAKE", "denied")  # the network is away for a while
         feed._tunnel.process.kill()
         await_state(feed, False)
+        eventually(lambda: not daemon._heard())  # else it may be taken for the next one
         eventually(lambda: feed._tunnel.said())
         assert not feed.up
         monkeypatch.setenv("SSH_FAKE", "")

@@ -24,6 +24,8 @@ from tests.unit.ctl.livedaemon import LiveDaemon, Worker, successor_of
 from tests.unit.ctl.program import Program
 
 WEB1, WEB2, DB = Worker("web", 1, 100), Worker("web", 2, 101), Worker("db", 1, 200)
+#: It asks twice again after it has subscribed.
+SOON = {"circus.ctl.tailing._AGAIN_AFTER": (0.05, 0.1)}
 
 
 @pytest.fixture
@@ -199,7 +201,7 @@ def test_lines_between_the_subscription_and_the_answer_come_once(daemon, follow)
 
 def test_a_gap_before_the_first_batch_is_filled(daemon, follow):
     daemon.write(WEB1, "past")
-    program = follow("-n1")
+    program = follow("-n1", constants=SOON)
     program.expect("past")
     daemon.await_asked("tail", 3)  # from here on only a batch can tell that something is missing
     daemon.write(WEB1, "a", "b", publish=False)
@@ -208,7 +210,7 @@ def test_a_gap_before_the_first_batch_is_filled(daemon, follow):
 
 
 def test_a_gap_that_cannot_be_filled_is_told(daemon, follow):
-    program = follow()
+    program = follow(constants=SOON)
     daemon.await_asked("tail", 3)
     daemon.write(WEB1, "0123456789", publish=False, keep=False)
     daemon.write(WEB1, "c")
@@ -321,7 +323,8 @@ def test_a_watcher_that_a_new_daemon_has_not(daemon, follow):
 def test_no_connection_to_the_events(daemon):
     daemon.replies["globaloptions"] = {"options": {"pubsub_endpoint": "tcp://127.0.0.1:1"}}
     daemon.write(WEB1, "past")
-    with Program("--endpoint", daemon.endpoint, "tail", "-f") as program:
+    soon = {"circus.ctl.tailing.PATIENCE": 0.1}
+    with Program("--endpoint", daemon.endpoint, "tail", "-f", constants=soon) as program:
         program.expect("past")
         program.complain("circusctl: no connection to the live output at tcp://127.0.0.1:1 yet; still trying\n")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from circus.model import steps
 from circus.model.steps import Wish
+from harness.examples import examples
 from tests.unit.model.test_lifecycle import Play
 
 HOOKS = ("before_start", "after_start", "before_spawn", "after_spawn", "before_stop", "before_signal", "before_reap")
@@ -117,7 +116,5 @@ class AnyOrder(RuleBasedStateMachine):
         assert play.next_pid - 1000 - given_up <= play.events.count("reap") <= play.next_pid - 1000
 
 
-AnyOrder.TestCase.settings = settings(
-    max_examples=int(os.environ.get("CIRCUS_EXAMPLES", "120")), stateful_step_count=40, deadline=None
-)
+AnyOrder.TestCase.settings = settings(max_examples=examples(300), stateful_step_count=40)
 TestAnyOrder = AnyOrder.TestCase

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from circus.commands import errors
 from circus.model import messages
 from circus.model.messages import Request, RequestError, clean_caller, decode, encode, error, ok, quote, split_frames
+from harness.examples import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -161,7 +162,7 @@ def test_request_nested_as_deep_as_it_may_be_is_answered() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 def test_no_bytes_raise_anything_else(payload: bytes) -> None:
     outcome = decode_or_refuse(payload)
     if isinstance(outcome, RequestError):
@@ -170,7 +171,7 @@ def test_no_bytes_raise_anything_else(payload: bytes) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["id", "command", "properties", "msg_type", "x"]), JSON))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 def test_no_object_raises_anything_else(message: dict[str, Any]) -> None:
     outcome = decode_or_refuse(json.dumps(message).encode())
     if isinstance(outcome, RequestError):
@@ -220,7 +221,6 @@ def test_encoding_is_ascii_with_the_usual_separators() -> None:
 
 
 @given(st.dictionaries(st.text(), JSON))
-@settings(deadline=None)
 def test_encoding_round_trips(reply: dict[str, Any]) -> None:
     assert json.loads(encode(reply)) == reply
 

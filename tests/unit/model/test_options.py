@@ -57,6 +57,7 @@ from circus.model.options.kinds import (
     Text,
     Words,
 )
+from harness.examples import examples
 
 TABLES = (WATCHER, CIRCUS, SOCKET, PLUGIN, STREAM)
 ROWS = [
@@ -254,7 +255,7 @@ def test_suggestion(written: str, meant: str | None) -> None:
 
 
 @given(st.text(max_size=40))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 def test_suggestion_is_a_known_name(name: str) -> None:
     for table in TABLES:
         meant = table.suggest(name)
@@ -639,7 +640,7 @@ watcher_names = st.sampled_from([*WATCHER.names, "rlimit_core", "hooks.after_spa
 
 
 @given(watcher_names | st.text(max_size=10), json_values, st.booleans())
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=examples(400))
 def test_any_json_is_applied_or_refused(name: str, value: Any, adding: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -650,7 +651,7 @@ def test_any_json_is_applied_or_refused(name: str, value: Any, adding: bool) -> 
 
 
 @given(watcher_names | st.text(max_size=10), st.text(max_size=20))
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=examples(400))
 def test_any_text_is_converted_or_refused(name: str, text: str) -> None:
     try:
         convert_option(name, text)
@@ -659,7 +660,7 @@ def test_any_text_is_converted_or_refused(name: str, text: str) -> None:
 
 
 @given(st.text(max_size=20))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=examples(200))
 def test_no_text_surprises_a_kind(text: str) -> None:
     for table in TABLES:
         for option in table:
@@ -671,7 +672,7 @@ def test_no_text_surprises_a_kind(text: str) -> None:
 
 
 @given(st.integers(-(10**6), 10**6), st.floats(0, 1e6), st.booleans())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 def test_numbers_survive_being_written(number: int, real: float, flag: bool) -> None:
     assert Integer().parse(Integer().render(number)) == number
     assert Real().parse(Real().render(real)) == real
@@ -682,13 +683,13 @@ names = st.text("ABCdef_", min_size=1, max_size=8)
 
 
 @given(st.dictionaries(names, st.text("abc/: .", max_size=8).map(str.strip), min_size=1))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 def test_environment_survives_being_written(env: dict[str, str]) -> None:
     assert Environment().parse(Environment().render(env)) == env
 
 
 @given(st.integers(UNLIMITED, 2**40), st.integers(0, 2**40))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 def test_limits_survive_being_written(soft: int, more: int) -> None:
     kind = ResourceLimit()
     assert kind.parse(kind.render(soft)) == soft

@@ -127,6 +127,24 @@ def test_history_is_bounded_and_in_step(kept: int, values: list[float | None]) -
             assert told[1000.0 + number] == pytest.approx(value, abs=1e-3)
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 1.0, math.nan]), st.integers(1, 90)), max_size=8), st.integers(70, 200)
+)
+def test_what_stays_the_same_is_told_as_if_it_did_not(runs: list[tuple[float, int]], kept: int) -> None:
+    values = [value for value, times in runs for _ in range(times)]
+    history = History(kept)
+    for number, value in enumerate(values):
+        history.tick(float(number))
+        history.record("web", COLUMNS, (value, float(number)))
+    series = history.series("web")
+    count = len(history)
+    assert series == ({} if not values else {
+        "time": list(range(len(values)))[-count:],
+        "cpu": [None if math.isnan(value) else value for value in values][-count:],
+        "rss": list(range(len(values)))[-count:],
+    })
+
+
 def test_history_since() -> None:
     history = History(100)
     for number in range(10):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from circus import __version__, stats
-from circus.stats import SysHandler, build_parser, main
+from circus.stats import SysHandler, build_parser, main, parse_arguments
 from circus.stats.history import query_endpoint
 from circus.synthetic import stats_watcher
 
@@ -37,6 +37,33 @@ def test_defaults() -> None:
     assert (args.interval, args.metrics, args.loglevel, args.logoutput, args.ssh) == (1.0, None, "info", "-", None)
 
 
+@pytest.mark.parametrize(
+    ("words", "attribute", "value"),
+    [
+        (["--interval=0.5"], "interval", 0.5),
+        (["--interval", "2", "--interval", "3"], "interval", 3.0),
+        (["--log-output", "-"], "logoutput", "-"),
+        (["--state", "ipc:///s"], None, None),
+        (["--stats", "ipc:///s"], "statspoint", None),
+        (["--statsp", "ipc:///s"], "statspoint", "ipc:///s"),
+        (["--endpoint", ""], "endpoint", ""),
+        (["--endpoint"], None, None),
+        (["--ssh", "--interval", "1"], None, None),
+        (["--interval", "nan"], None, None),
+        (["--interval", "1e9"], None, None),
+        (["word", "ipc:///s"], None, None),
+    ],
+)
+def test_what_is_not_plain_is_understood_too(
+    words: list[str], attribute: str | None, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if attribute is None:
+        assert ends(*words) == 2
+        assert "circusd-stats: error: " in capsys.readouterr().err
+    else:
+        assert getattr(parse_arguments(words), attribute) == (value if value is not None else words[1])
+
+
 def arbiter(**more: Any) -> Any:
     plain = {
         "endpoint": "ipc:///e", "pubsub_endpoint": "ipc:///p", "stats_endpoint": "ipc:///s", "ssh_server": None,
@@ -60,7 +87,8 @@ def test_what_circusd_writes_is_what_the_program_reads(
 ) -> None:
     watcher = stats_watcher(arbiter(**more))
     words = shlex.split(watcher.cmd)
-    args = build_parser().parse_args(words[3:])
+    args = parse_arguments(words[3:])
+    assert vars(build_parser().parse_args(words[3:])).items() >= vars(args).items()
     assert (args.endpoint, args.pubsub, args.statspoint) == ("ipc:///e", "ipc:///p", "ipc:///s")
     assert (args.interval, args.metrics) == (interval, metrics)
     if not more:
@@ -113,11 +141,15 @@ def test_what_is_loaded_for_nothing_is_not_loaded() -> None:
     import sys
 
     code = (
-        "import sys, circus.stats; from circus.system.aio import load_asyncio; load_asyncio(tls=False);"
-        "import circus.stats.service; print(' '.join(sys.modules))"
+        "import sys, circus.stats; circus.stats.parse_arguments(['--interval', '1']);"
+        "from circus.system.zmqcontext import load_zmq; load_zmq();"
+        "import circus.stats.service, circus.system.plainloop; print(' '.join(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(done.stdout.split())
     assert "circus.stats.service" in loaded
-    assert not loaded & {"ssl", "tornado", "psutil", "urllib.parse", "iowait", "circus.util"}
+    assert not loaded & {
+        "argparse", "asyncio", "circus.util", "iowait", "locale", "psutil", "random", "ssl", "subprocess",
+        "tornado", "urllib.parse", "uuid",
+    }
     assert stats.main is main

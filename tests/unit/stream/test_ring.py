@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from circus.stream import ring as ring_module
 from circus.stream.ring import DEFAULT_CAPACITY, FOLD, MANY, Line, Ring, count_lines
+from harness.examples import examples
 
 _LINES = st.lists(st.text(alphabet="aé€😀 \t", max_size=12).map(str.encode), max_size=30)
 
@@ -45,7 +46,7 @@ def test_an_empty_ring_has_nothing_to_tell() -> None:
     assert list(view.newest(0)) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(lines=_LINES, rest=st.binary(max_size=5), sizes=st.lists(st.integers(1, 40), min_size=1, max_size=8))
 def test_lines_are_found_whatever_the_pieces(lines: list[bytes], rest: bytes, sizes: list[int]) -> None:
     rest = rest.replace(b"\n", b"")
@@ -61,7 +62,7 @@ def test_lines_are_found_whatever_the_pieces(lines: list[bytes], rest: bytes, si
     assert ring.view().line_start(len(data)) == len(data) - len(rest)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     lines=_LINES.filter(bool),
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=8),

@@ -24,6 +24,7 @@ from circus.system.zmtp import (
     encode_frame,
     encode_ready,
 )
+from harness.examples import TOLERATED, examples
 from harness.waiting import eventually
 
 GREETING = b"\xff" + bytes(7) + b"\1\x7f" + b"\3\1" + b"NULL".ljust(20, b"\0") + bytes(32)
@@ -72,7 +73,7 @@ def test_messages_of_every_size_arrive(router, connection, size):
     assert connection.recv(soon()) == message
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture, *TOLERATED])
 @given(
     parts=st.lists(
         st.one_of(st.binary(max_size=600), st.binary(min_size=250, max_size=260)), min_size=1, max_size=5
@@ -353,7 +354,7 @@ def test_a_closed_connection_is_stale():
             connection.send(b"x")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     noise=st.one_of(
         st.binary(max_size=200), st.binary(max_size=120).map(lambda tail: GREETING + READY + tail)

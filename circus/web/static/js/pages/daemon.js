@@ -48,7 +48,7 @@ function daemonBlock(ctx, eid) {
   const globals = h("dl", { class: "facts mono-values" });
   block.body.append(h("dl", { class: "tiles" }, Object.values(tiles)), h("div", { class: "chart-grid" }, charts.map((chart) => chart.element)),
     h("div", { class: "columns" },
-      h("section", null, h("h3", null, "Processes of Circus"), h("table", { class: "plain", "aria-label": "Processes of Circus" }, h("thead", null, h("tr", null, ["Process", "Pid", "CPU", "Memory", "Age"].map((label, index) => h("th", { scope: "col", class: index ? "num" : "" }, label)))), processes), h("h3", null, "About"), facts),
+      h("section", null, h("h3", null, "Processes of Circus"), h("div", { class: "scroll-x" }, h("table", { class: "plain", "aria-label": "Processes of Circus" }, h("thead", null, h("tr", null, ["Process", "Pid", "CPU", "Memory", "Age"].map((label, index) => h("th", { scope: "col", class: index ? "num" : "" }, label)))), processes)), h("h3", null, "About"), facts),
       h("section", null, h("h3", null, "Global options"), globals)));
   const pairs = (list, entries) => keyed(list, entries, ([key]) => key, ([key]) => h("div", null, h("dt", null, key), h("dd")), (node, [, value]) => text(node.lastElementChild, value));
   return {

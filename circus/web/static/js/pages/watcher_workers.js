@@ -20,7 +20,7 @@ export function workersTab(page) {
       figure("cpu", "CPU", percent), figure("rss", "Memory", bytes),
       figure("vms", "Virtual", bytes, { cls: "c-figure p3" }), figure("threads", "Threads", count, { cls: "c-small p2" }), figure("fds", "Files", count, { cls: "c-small p3", title: "Open file descriptors" }),
       figure("read_rate", "Read", rate, { cls: "c-figure p2" }), figure("write_rate", "Written", rate, { cls: "c-figure p2" }),
-      figure("age", "Age", age, { cls: "c-uptime p1" }), figure("restarts", "Restarts", count, { cls: "c-figure p2" }), figure("dropped", "Lost output", bytes, { cls: "c-figure p3" }),
+      figure("age", "Age", age, { cls: "c-uptime p1" }), figure("restarts", "Restarts", count, { cls: "c-figure p2" }), figure("dropped", "Lost", bytes, { cls: "c-small p3", title: "Output that was lost because it was written faster than it could be read" }),
       { key: "tools", label: "", title: "Actions", cls: "c-tools", make: (row, now) => menuButton({ content: icon("more"), cls: "icon-button", label: `Actions for worker ${row.wid}, pid ${row.pid}`, items: () => items(page, now()) }) },
     ],
   });

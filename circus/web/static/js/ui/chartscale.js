@@ -10,7 +10,7 @@ export function niceTop(top, { binary = false, whole = false } = {}) {
   const power = 10 ** Math.floor(Math.log10(top));
   for (const step of [1, 1.2, 1.5, 2, 3, 4, 5, 6, 8, 10]) {
     const round = step * power;
-    if (round >= top * 1.0001 && (!whole || Number.isInteger(round / 2))) return round;
+    if (round >= top * 0.9999 && (!whole || Number.isInteger(round / 2))) return round;
   }
   return whole ? 2 * Math.ceil(top / 2 + 0.01) : 10 * power;
 }

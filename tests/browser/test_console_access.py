@@ -1,0 +1,170 @@
+"""Good to use for everybody: contrast, names of controls, keyboard, narrow screens, light and dark."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Watched
+from tests.web.mock_server import Served
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+PAGES = ["", "watcher/e1/mailer", "watcher/e1/web?tab=options", "watcher/e1/mailer?tab=why", "logs", "events", "sockets", "plugins", "daemon", "add", "reload", "connect"]
+
+#: Texts whose colour is too near to what is behind them (WCAG 2.2 AA: 4.5, or 3 for large ones).
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas"); canvas.width = canvas.height = 1;
+  const context = canvas.getContext("2d", {willReadFrequently: true});
+  const over = (colours) => { context.clearRect(0, 0, 1, 1); for (const colour of colours) { context.fillStyle = colour; context.fillRect(0, 0, 1, 1); } return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3); };
+  const light = (rgb) => { const [r, g, b] = rgb.map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.nodeValue.trim() || !node.checkVisibility({opacityProperty: true, visibilityProperty: true}) || node.closest(".sr, .skip, :disabled, option")) continue;
+    const style = getComputedStyle(node);
+    if (parseFloat(style.fontSize) === 0) continue;
+    const behind = [];
+    for (let each = node; each; each = each.parentElement) behind.unshift(getComputedStyle(each).backgroundColor);
+    const ground = over(["white", ...behind]);
+    const ink = over([`rgb(${ground.join()})`, style.color]);
+    const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && parseInt(style.fontWeight) >= 700);
+    if (ratio < (large ? 3 : 4.5)) found.push(`${walker.currentNode.nodeValue.trim().slice(0, 30)} (${node.className || node.tagName}): ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(found)];
+}"""
+
+#: Controls that have no name for a screen reader, ids used twice, images without alternative.
+UNNAMED = """() => {
+  const found = [];
+  for (const each of document.querySelectorAll("button, a[href], input, select, textarea, canvas, meter, summary, [role=tab], [role=img]")) {
+    if (!each.checkVisibility() || each.closest("[aria-hidden=true]")) continue;
+    const labelled = (each.getAttribute("aria-labelledby") || "").split(" ").map((id) => document.getElementById(id)?.textContent || "").join("");
+    const name = each.getAttribute("aria-label") || labelled || [...(each.labels || [])].map((label) => label.textContent).join("") || each.textContent || each.title;
+    if (!name.trim()) found.push(each.outerHTML.slice(0, 120));
+  }
+  for (const each of document.querySelectorAll("img:not([alt])")) found.push(each.outerHTML);
+  const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
+  found.push(...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `id ${id} twice`));
+  if (document.querySelectorAll("h1").length !== 1) found.push("not one h1");
+  if (document.querySelectorAll("main").length !== 1) found.push("not one main");
+  return found;
+}"""
+
+
+def settle(page: Any, opened: Served, path: str) -> None:
+    """Open a page and wait until it shows something."""
+    page.goto(opened.url + path)
+    expect(page.locator(".link-state")).to_have_text("Live")
+    expect(page.locator(".loading:visible")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_has_enough_contrast(chromium: Any, opened: Served, scheme: str) -> None:
+    window = Watched(chromium, color_scheme=scheme)
+    page = window.page()
+    for path in PAGES:
+        settle(page, opened, path)
+        assert page.evaluate(CONTRAST) == [], f"{path} {scheme}"
+    window.context.close()
+
+
+def test_all_controls_have_names(page: Any, opened: Served) -> None:
+    for path in PAGES:
+        settle(page, opened, path)
+        assert page.evaluate(UNNAMED) == [], path
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_no_page_is_wider_than_a_narrow_screen(chromium: Any, opened: Served, width: int) -> None:
+    window = Watched(chromium, viewport={"width": width, "height": 740})
+    page = window.page()
+    for path in PAGES:
+        settle(page, opened, path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    window.context.close()
+
+
+def test_on_a_phone_the_menu_opens_by_a_button(chromium: Any, opened: Served) -> None:
+    window = Watched(chromium, viewport={"width": 360, "height": 740})
+    page = window.page()
+    settle(page, opened, "")
+    link = page.get_by_role("link", name="Events")
+    expect(link).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    link.click()
+    expect(page.locator("#title")).to_have_text("Events")
+    expect(link).to_be_hidden()
+    window.context.close()
+
+
+def test_shortcuts_work_and_are_listed(page: Any, opened: Served) -> None:
+    settle(page, opened, "")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Overview")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect(page.locator("#title")).to_have_text("Sockets")
+    expect(page.locator("#title")).to_be_focused()
+
+
+def test_letters_typed_into_a_field_are_no_shortcuts(page: Any, opened: Served) -> None:
+    settle(page, opened, "")
+    page.get_by_label("Filter watchers").fill("")
+    page.get_by_label("Filter watchers").press_sequentially("g s ?")
+    expect(page.locator("#title")).to_have_text("Overview")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_rows_are_walked_by_keys_and_opened_by_enter(page: Any, opened: Served) -> None:
+    settle(page, opened, "")
+    expect(page.locator("table.watchers")).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="mailer", exact=True).last).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#title")).to_have_text("billing")
+
+
+def test_the_first_tab_stop_skips_to_the_content(page: Any, opened: Served) -> None:
+    settle(page, opened, "")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_a_dialog_gives_the_focus_back(page: Any, opened: Served) -> None:
+    settle(page, opened, "watcher/e1/web")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_focused()
+
+
+def test_light_and_dark_are_chosen_and_kept(page: Any, opened: Served) -> None:
+    settle(page, opened, "")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.keyboard.press("t")
+    assert page.evaluate(ground) != light
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.get_by_role("button", name="Light or dark").click()
+    page.get_by_role("menuitem", name="System").click()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", re.compile("."))
+    assert page.evaluate(ground) == light
+
+
+def test_states_differ_by_shape_and_word(page: Any, opened: Served) -> None:
+    settle(page, opened, "")
+    expect(page.locator(".status[data-kind=stopped]").first).to_be_visible()
+    shapes = {kind: page.locator(f".watchers .status[data-kind={kind}] path").first.get_attribute("d") for kind in ("active", "stopped", "problem")}
+    assert len(set(shapes.values())) == 3
+    expect(page.locator(".status[data-kind=problem]").first).to_contain_text("with a problem")
