@@ -17,6 +17,7 @@ import base64
 import http.client
 import json
 import os
+import posixpath
 import re
 import socket
 import statistics
@@ -81,9 +82,16 @@ class Server:
         began = time.perf_counter()
         head = {"Accept-Encoding": "gzip"}
         total = len(self.get("/", **head)[1])
-        names = set(re.findall(r'(?:href|src)="(static/[^"]+)"', self.get("/")[1].decode()))
-        for name in sorted(names):
+        todo = set(re.findall(r'(?:href|src)="(static/[^"]+)"', self.get("/")[1].decode()))
+        todo |= {name.replace("app.js", "pages/overview.js") for name in todo if name.endswith("/app.js")}
+        done: set[str] = set()
+        while todo - done:  # modules name the modules they need
+            name = min(todo - done)
+            done.add(name)
             total += len(self.get(f"/{name}", **head)[1])
+            if name.endswith(".js"):
+                found = re.findall(r'from "(\.[^"]+)"', self.get(f"/{name}")[1].decode())
+                todo |= {posixpath.normpath(posixpath.join(posixpath.dirname(name), each)) for each in found}
         total += len(self.get("/api/v1/session")[1])
         page = Page(self.port, ["overview"])
         while page.snapshots < 1:

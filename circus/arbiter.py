@@ -337,7 +337,7 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         if loop is None:
             asyncio = load_asyncio(tls=self._runs_foreign_code())
             self.stalls = StallSelector()
-            load_zmq()
+            load_zmq()  # whoever imports it next gets it as it is then
             loop = asyncio.SelectorEventLoop(self.stalls)
             asyncio.set_event_loop(loop)
         try:

@@ -28,6 +28,8 @@ _POLL = 0.02
 _CHANNEL = re.compile(r"^channel \d+: ")
 #: Seconds between the end of an ssh and the next try; doubled with each failure up to the second.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+#: Seconds that an ssh has to end by itself.
+_GRACE = 2.0
 
 #: Becomes ssh, with a child that outlives our program however that ends: when our end of the pipe closes
 #: without a word, the child ends ssh and removes the directory. ssh has no way of its own to notice (``-N``
@@ -169,7 +171,7 @@ class Tunnel:
         if self.alive:
             self.process.terminate()
             try:
-                self.process.wait(2)
+                self.process.wait(_GRACE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

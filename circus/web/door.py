@@ -113,6 +113,9 @@ class Door(RequestHandler):
             problem = Problem(error.status_code, error.log_message or error.reason or "this request makes no sense")
         else:
             problem = Problem(status_code, "the console failed; its log tells more")
+        if problem.status == 405:
+            problem = Problem(405, f"{self.request.method} is not possible here")
+            problem.headers["Allow"] = ", ".join(self.allowed())
         for name, value in problem.headers.items():
             self.set_header(name, value)
         self.set_status(problem.status)
@@ -122,6 +125,10 @@ class Door(RequestHandler):
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.set_header("Cache-Control", "no-store")
             self.finish(f"{problem.status} {problem.as_dict()['title']}: {problem.detail}\n")
+
+    def allowed(self) -> list[str]:
+        """The methods that are possible here."""
+        return [method for method in ("GET", "HEAD", "POST") if method.lower() in vars(type(self))] or ["GET", "HEAD"]
 
     def set_default_headers(self) -> None:
         """Called by Tornado first of all, and again before an error is told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,10 @@ CONTENT_TYPE = "application/problem+json"
 
 #: errno of a daemon's reply (spec wire.md 3) -> status of ours.
 _STATUS_OF_ERRNO = {0: 500, 1: 400, 2: 501, 3: 422, 4: 500, 5: 409, 6: 409}
+
+
+#: How a daemon says that there is no such watcher or process.
+_UNKNOWN = re.compile(r"program .* not found$|process .* not found in |there is no process ", re.DOTALL)
 
 
 class Problem(CircusError):
@@ -45,7 +50,7 @@ def refusal(reply: dict[str, Any], **more: Any) -> Problem:
     """The problem for a daemon's reply that reports an error."""
     reason, errno = str(reply.get("reason", "refused")), reply.get("errno")
     status = _STATUS_OF_ERRNO.get(errno if isinstance(errno, int) else 0, 500)
-    if status == 422 and reason.startswith("program ") and reason.endswith(" not found"):
+    if status == 422 and _UNKNOWN.match(reason):
         status = 404
     cause = reply.get("cause")
     if isinstance(cause, str) and cause:

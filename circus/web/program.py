@@ -66,6 +66,7 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
         except OSError as error:
             raise ServeError(f"--fd {settings.fd} is no socket: {error.strerror}") from error
         if not listening:
+            sock.detach()  # it is somebody else's
             raise ServeError(f"--fd {settings.fd} is a socket that does not listen")
         sock.setblocking(False)
         return [sock]
@@ -136,7 +137,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLC
 
     console = Console(settings)
     server = HTTPServer(
-        ConsoleApplication(console), ssl_options=tls, max_body_size=_LARGEST_BODY, max_header_size=32 << 10,
+        ConsoleApplication(console), ssl_options=tls, max_body_size=_LARGEST_BODY, max_header_size=64 << 10,
         idle_connection_timeout=75, body_timeout=30,
     )  # fmt: skip
     ended = _await_signals(console)

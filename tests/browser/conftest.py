@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from tests.web.mock_server import PASSWORD, Served, serving
 
 CHROMIUM = os.environ.get("CIRCUS_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -34,7 +35,9 @@ class Watched:
     """A browser window whose complaints are kept: script errors, and what the content policy refused."""
 
     def __init__(self, chromium: Any, **options: Any) -> None:
-        self.context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
+        self.context = chromium.new_context(
+            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options}
+        )
         self.context.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
         self.forgiven = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,50 +13,24 @@ from tests.web.mock_server import Served
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
-PAGES = ["", "watcher/e1/mailer", "watcher/e1/web?tab=options", "watcher/e1/mailer?tab=why", "logs", "events", "sockets", "plugins", "daemon", "add", "reload", "connect"]
-
-#: Texts whose colour is too near to what is behind them (WCAG 2.2 AA: 4.5, or 3 for large ones).
-CONTRAST = """() => {
-  const canvas = document.createElement("canvas"); canvas.width = canvas.height = 1;
-  const context = canvas.getContext("2d", {willReadFrequently: true});
-  const over = (colours) => { context.clearRect(0, 0, 1, 1); for (const colour of colours) { context.fillStyle = colour; context.fillRect(0, 0, 1, 1); } return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3); };
-  const light = (rgb) => { const [r, g, b] = rgb.map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const node = walker.currentNode.parentElement;
-    if (!walker.currentNode.nodeValue.trim() || !node.checkVisibility({opacityProperty: true, visibilityProperty: true}) || node.closest(".sr, .skip, :disabled, option")) continue;
-    const style = getComputedStyle(node);
-    if (parseFloat(style.fontSize) === 0) continue;
-    const behind = [];
-    for (let each = node; each; each = each.parentElement) behind.unshift(getComputedStyle(each).backgroundColor);
-    const ground = over(["white", ...behind]);
-    const ink = over([`rgb(${ground.join()})`, style.color]);
-    const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    const size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.66 && parseInt(style.fontWeight) >= 700);
-    if (ratio < (large ? 3 : 4.5)) found.push(`${walker.currentNode.nodeValue.trim().slice(0, 30)} (${node.className || node.tagName}): ${ratio.toFixed(2)}`);
-  }
-  return [...new Set(found)];
-}"""
-
-#: Controls that have no name for a screen reader, ids used twice, images without alternative.
-UNNAMED = """() => {
-  const found = [];
-  for (const each of document.querySelectorAll("button, a[href], input, select, textarea, canvas, meter, summary, [role=tab], [role=img]")) {
-    if (!each.checkVisibility() || each.closest("[aria-hidden=true]")) continue;
-    const labelled = (each.getAttribute("aria-labelledby") || "").split(" ").map((id) => document.getElementById(id)?.textContent || "").join("");
-    const name = each.getAttribute("aria-label") || labelled || [...(each.labels || [])].map((label) => label.textContent).join("") || each.textContent || each.title;
-    if (!name.trim()) found.push(each.outerHTML.slice(0, 120));
-  }
-  for (const each of document.querySelectorAll("img:not([alt])")) found.push(each.outerHTML);
-  const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
-  found.push(...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `id ${id} twice`));
-  if (document.querySelectorAll("h1").length !== 1) found.push("not one h1");
-  if (document.querySelectorAll("main").length !== 1) found.push("not one main");
-  return found;
-}"""
+HERE = Path(__file__).parent
+#: Functions that look for what is wrong with a page.
+CONTRAST = (HERE / "contrast.js").read_text().rstrip().rstrip(";")
+UNNAMED = (HERE / "names.js").read_text().rstrip().rstrip(";")
+PAGES = [
+    "",
+    "watcher/e1/mailer",
+    "watcher/e1/web?tab=options",
+    "watcher/e1/mailer?tab=why",
+    "logs",
+    "events",
+    "sockets",
+    "plugins",
+    "daemon",
+    "add",
+    "reload",
+    "connect",
+]
 
 
 def settle(page: Any, opened: Served, path: str) -> None:
@@ -165,6 +140,9 @@ def test_light_and_dark_are_chosen_and_kept(page: Any, opened: Served) -> None:
 def test_states_differ_by_shape_and_word(page: Any, opened: Served) -> None:
     settle(page, opened, "")
     expect(page.locator(".status[data-kind=stopped]").first).to_be_visible()
-    shapes = {kind: page.locator(f".watchers .status[data-kind={kind}] path").first.get_attribute("d") for kind in ("active", "stopped", "problem")}
+    shapes = {
+        kind: page.locator(f".watchers .status[data-kind={kind}] path").first.get_attribute("d")
+        for kind in ("active", "stopped", "problem")
+    }
     assert len(set(shapes.values())) == 3
     expect(page.locator(".status[data-kind=problem]").first).to_contain_text("with a problem")

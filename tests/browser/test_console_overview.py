@@ -1,4 +1,4 @@
-"""The overview: live figures, problems first, filter in the address, actions with their outcome, lost and regained daemons."""
+"""The overview: live figures, problems first, the filter, actions and their outcome, lost and regained daemons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ expect = pytest.importorskip("playwright.sync_api").expect
 
 def row(page: Any, name: str) -> Any:
     """A watcher's row of the table."""
-    return page.locator("table.watchers tbody:not(.pads) tr").filter(has=page.get_by_role("link", name=name, exact=True))
+    return page.locator("table.watchers tbody:not(.pads) tr").filter(
+        has=page.get_by_role("link", name=name, exact=True)
+    )
 
 
 def test_the_numbers_move(page: Any, opened: Served) -> None:
@@ -128,7 +130,7 @@ def test_a_broken_connection_is_made_again_with_a_fresh_snapshot(page: Any, open
     opened.do(opened.mock.drop_pages)
     expect(page.locator(".banner")).to_contain_text(re.compile(r"Offline since \d\d:\d\d:\d\d"))
     expect(page.locator(".endpoint-block")).to_have_class(re.compile("stale"))
-    expect(page.locator(".banner")).to_contain_text(re.compile("Trying again in [5-9] s"))  # it waits longer and longer
+    expect(page.locator(".banner")).to_contain_text(re.compile("Trying again in [3-9] s"))  # it waits longer and longer
     opened.mock.refusing = False
     page.locator(".banner").get_by_role("button", name="Try now").click()
     expect(page.locator(".banner")).to_be_hidden()

@@ -26,7 +26,10 @@ def sources(*suffixes: str) -> list[Path]:
 
 @pytest.mark.parametrize("path", sources(".js"), ids=lambda path: path.name)
 def test_no_script_makes_markup_or_code_of_data(path: Path) -> None:
-    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setAttribute\(\"style|https?://(?!www\.w3\.org)"
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+        r"|setAttribute\(\"style|https?://(?!www\.w3\.org)"
+    )
     assert not re.findall(forbidden, path.read_text())
 
 
@@ -61,11 +64,13 @@ def elsewhere(served: Served) -> Iterator[str]:
     attack = f"""<!doctype html><title>waiting</title><iframe src="{served.url}"></iframe><script>
       const told = [];
       const done = (what) => {{ told.push(what); if (told.length === 3) document.title = told.sort().join(" "); }};
-      fetch("{served.url}api/v1/watchers/web/stop", {{method: "POST", credentials: "include", mode: "no-cors", body: "{{}}"}}).then(() => done("sent"), () => done("refused"));
-      fetch("{served.url}api/v1/endpoints", {{credentials: "include"}}).then(() => done("read"), () => done("unread"));
-      const socket = new WebSocket("{served.url.replace('http', 'ws')}ws");
+      const send = {{method: "POST", credentials: "include", mode: "no-cors", body: "{{}}"}};
+      fetch("{served.url}api/v1/watchers/web/stop", send).then(() => done("sent"), () => done("refused"));
+      const read = {{credentials: "include"}};
+      fetch("{served.url}api/v1/endpoints", read).then(() => done("read"), () => done("unread"));
+      const socket = new WebSocket("{served.url.replace("http", "ws")}ws");
       socket.onopen = () => done("socket-open"); socket.onerror = () => done("socket-refused");
-    </script>"""  # fmt: skip
+    </script>"""
 
     class Attacker(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -148,7 +148,10 @@ def test_nodejs_controller_tells_errors(daemon: Daemon, node: Path) -> None:
     assert done.returncode == 1
     assert json.loads(done.stdout)["reason"] == "program nobody not found"
     nowhere = f"tcp://127.0.0.1:{free_port()}"
-    done = ask(["node", "controller.js", nowhere], node)
+    text = (node / "controller.js").read_text()
+    assert "receiveTimeout: 5000" in text
+    (node / "hasty.js").write_text(text.replace("receiveTimeout: 5000", "receiveTimeout: 50"))
+    done = ask(["node", "hasty.js", nowhere], node)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"no answer from {nowhere}\n")
 
 

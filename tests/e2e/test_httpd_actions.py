@@ -269,7 +269,7 @@ def test_what_is_read(tmp_path: Path) -> None:
         assert text.headers["Content-Disposition"].startswith("attachment")
         assert len(text.text.splitlines()) == 5
         assert ada.get("/api/v1/logs?format=text").status == 200
-        ada.api("/watchers/srv/logs?pid=1", status=422)
+        ada.api("/watchers/srv/logs?pid=1", status=404)
         events = ada.api("/events?limit=500")["events"]
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         older = ada.api(f"/events?before={events[4]['seq']}&limit=2")["events"]

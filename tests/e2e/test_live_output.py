@@ -321,21 +321,27 @@ def test_a_worker_is_not_slowed_down_by_followers(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_subscribers_that_never_read_cost_bounded_memory(tmp_path: Path) -> None:
-    more = "stdout_stream.class = FileStream\nstdout_stream.filename = /dev/null\nnumprocesses = 2\n"
-    with Daemon(tmp_path, watcher("web", writer("line", 0, 0.0005, 100, 80), more)) as daemon:
+    # Several watchers, because of each one not more than five megabytes a second are published.
+    more = "stdout_stream.class = FileStream\nstdout_stream.filename = /dev/null\n"
+    watchers = "".join(watcher(f"w{number}", writer("line", 0, 0.001, 100, 80), more) for number in range(4))
+    with Daemon(tmp_path, watchers) as daemon:
         circusd = psutil.Process(daemon.pid)
         with follow(daemon) as first:
             first.wait_for("line")
         before = circusd.memory_info().rss
-        with follow(daemon, RCVHWM=1), follow(daemon, "output.web.", RCVHWM=1):
-            time.sleep(6)  # at five megabytes a second
+        with follow(daemon, RCVHWM=1), follow(daemon, "output.w", RCVHWM=1), follow(daemon) as reader:
+            eventually(lambda: _size(reader.read(0.05)) > 40e6, 2 * PATIENCE)
             grown = circusd.memory_info().rss - before
             assert grown < 60e6, f"{grown / 1e6:.0f} MB"
             assert daemon.call("numwatchers")["status"] == "ok"
-            with follow(daemon) as third:
-                third.wait_for("line")
-        time.sleep(0.2)
+            with follow(daemon) as another:
+                another.wait_for("line")
         assert daemon.call("numwatchers")["status"] == "ok"
+
+
+def _size(messages: list[dict[str, Any]]) -> int:
+    """Bytes of their lines, each of which has a hundred."""
+    return sum(100 * len(message["lines"]) for message in messages)
 
 
 class Choked(Daemon):

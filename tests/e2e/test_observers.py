@@ -110,7 +110,7 @@ def test_a_server_that_fails_is_restarted_until_it_answers(
     web: Callable[..., Service], tmp_path: Path, manners: str, code: int
 ) -> None:
     # A look must not come before the server that was restarted last had time to come up.
-    service = web(restart_on_error="service", loop_rate=2)
+    service = web(restart_on_error="service", loop_rate=1)
     prefix = "circus.http_observer.watcher.http_stats"
     service.hears(f"{prefix}.request_time:")
     pid = service.pid()

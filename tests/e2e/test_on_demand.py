@@ -98,7 +98,7 @@ def test_a_broken_worker_does_not_spin_although_the_connection_keeps_waiting(tmp
             return len(lines_of(tmp_path / "runs")) + daemon.log.count("[WARNING] error in 'one'")
 
         eventually(lambda: tries() >= 2)
-        time.sleep(1.0)  # long enough for thousands, were it to spin
+        time.sleep(0.5)  # long enough for thousands, were it to spin
         assert tries() < 12
         assert daemon.call("status")["status"] == "ok"
 

@@ -36,7 +36,7 @@ def test_a_worker_that_ends_at_once_for_ever_is_tried_slower_and_slower(tmp_path
     ini = f"[watcher:web]\ncmd = {child_command('exits_at_once', code, '{dir}/runs')}\nnumprocesses = 4\n"
     with Daemon(tmp_path, ini) as daemon:
         eventually(lambda: len(lines_of(tmp_path / "runs")) >= 8)
-        time.sleep(1.5)  # long enough for thousands, were it to spin
+        time.sleep(0.7)  # long enough for thousands, were it to spin
         assert len(lines_of(tmp_path / "runs")) <= 4 * 8
         assert daemon.status("web") == "active"
         began = time.process_time()

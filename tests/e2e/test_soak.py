@@ -19,7 +19,7 @@ import pytest
 from harness import Caller, Daemon, eventually
 from tests.e2e.recording import assert_each_spawn_has_one_reap, barrier
 
-SECONDS = float(os.environ.get("CIRCUS_SOAK_SECONDS", "15"))
+SECONDS = float(os.environ.get("CIRCUS_SOAK_SECONDS", "8"))
 WATCHERS = 50
 #: The loop may not be held up longer than that (seconds), on a machine that has nothing else to do.
 LONGEST_STALL = 0.05

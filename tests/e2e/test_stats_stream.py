@@ -27,6 +27,9 @@ from tests.e2e.recording import up
 
 INTERVAL = 0.2
 STATS = f"statsd = True\nstats_interval = {INTERVAL}\n"
+#: Where it does not matter how regular the ticks are.
+OFTEN = 0.05
+QUICK_STATS = f"statsd = True\nstats_interval = {OFTEN}\n"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 Tick = dict[tuple[str, str | None], dict[str, Any]]
@@ -129,7 +132,7 @@ def test_every_process_in_every_tick_whatever_its_watcher_is_called(tmp_path: Pa
 
 def test_no_stale_pid_whatever_is_done_to_the_processes(tmp_path: Path) -> None:
     ini = "[watcher:web]\ncmd = sleep 98765\nnumprocesses = 4\nrespawn_backoff.stable = 0.05\n"
-    with Daemon(tmp_path, STATS + ini) as daemon, reading(daemon) as reader:
+    with Daemon(tmp_path, QUICK_STATS + ini) as daemon, reading(daemon) as reader:
         up(daemon, "web")
         settle_on(reader, "web", daemon.pids("web"))
         victim = daemon.pids("web")[0]
@@ -161,7 +164,7 @@ def test_no_stale_pid_whatever_is_done_to_the_processes(tmp_path: Path) -> None:
 
 def test_children_are_added_up(tmp_path: Path) -> None:
     ini = "[watcher:web]\ncmd = sh -c 'sleep 98765 & sleep 98765 & wait'\nstop_children = True\n"
-    with Daemon(tmp_path, STATS + ini) as daemon, reading(daemon) as reader:
+    with Daemon(tmp_path, QUICK_STATS + ini) as daemon, reading(daemon) as reader:
         up(daemon, "web")
 
         def told() -> dict[str, Any]:
@@ -180,7 +183,7 @@ def test_connections_that_wait(tmp_path: Path) -> None:
         "[socket:local]\npath = {dir}/app.sock\n"
         "[watcher:web]\ncmd = sleep 98765\nuse_sockets = True\n"
     )
-    with Daemon(tmp_path, STATS + ini) as daemon, reading(daemon) as reader:
+    with Daemon(tmp_path, QUICK_STATS + ini) as daemon, reading(daemon) as reader:
         up(daemon, "web")
         listed = {sock["name"]: sock["fd"] for sock in daemon.call("listsockets")["sockets"]}
 
@@ -262,7 +265,7 @@ def test_the_past_is_there_the_moment_a_dashboard_opens(tmp_path: Path) -> None:
 
 
 def test_a_tcp_stream_has_its_query_port_chosen_by_the_system(tmp_path: Path) -> None:
-    with Daemon(tmp_path, STATS + "[watcher:web]\ncmd = sleep 98765\n", transport="tcp") as daemon, \
+    with Daemon(tmp_path, QUICK_STATS + "[watcher:web]\ncmd = sleep 98765\n", transport="tcp") as daemon, \
             reading(daemon) as reader:
         up(daemon, "web")
         where = reader.tick()["circus", None]["query_endpoint"]
@@ -279,7 +282,7 @@ def test_metrics(tmp_path: Path) -> None:
     parser = pytest.importorskip("prometheus_client.openmetrics.parser")
     port = free_port()
     ini = f"metrics_endpoint = 127.0.0.1:{port}\n[watcher:web app.x]\ncmd = sleep 98765\nnumprocesses = 2\n"
-    with Daemon(tmp_path, STATS + ini) as daemon, reading(daemon) as reader:
+    with Daemon(tmp_path, QUICK_STATS + ini) as daemon, reading(daemon) as reader:
         up(daemon, "web app.x")
         settle_on(reader, "web_app.x", daemon.pids("web app.x"))
         assert reader.tick()["circus", None]["metrics_endpoint"] == f"http://127.0.0.1:{port}/metrics"
@@ -310,7 +313,7 @@ def stats_by_hand(daemon: Daemon, *arguments: str) -> Iterator[subprocess.Popen[
         process = subprocess.Popen(
             OURS.command(
                 "circus.stats", "--endpoint", daemon.endpoint, "--pubsub", daemon.pubsub_endpoint, "--statspoint",
-                daemon.stats_endpoint, "--interval", str(INTERVAL), *arguments,
+                daemon.stats_endpoint, "--interval", str(OFTEN), *arguments,
             ),
             cwd="/",  # what works in the daemon's directory counts as left behind by it
             env=OURS.environment({}), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -343,7 +346,7 @@ def test_a_new_daemon_at_the_same_place_is_noticed(tmp_path: Path) -> None:
 
 
 def test_it_ends_when_the_daemon_that_started_it_is_killed(tmp_path: Path) -> None:
-    with Daemon(tmp_path, STATS + "[watcher:web]\ncmd = sleep 98765\n") as daemon, reading(daemon) as reader:
+    with Daemon(tmp_path, QUICK_STATS + "[watcher:web]\ncmd = sleep 98765\n") as daemon, reading(daemon) as reader:
         up(daemon, "web")
         tick = reader.tick()
         statsd = next(int(pid) for (name, pid), stat in tick.items() if stat.get("name") == "circusd-stats")
@@ -403,7 +406,7 @@ def test_output_that_was_lost_is_told(tmp_path: Path) -> None:
         f"[watcher:web]\ncmd = {child_command('writes_lines', 'x', 5, 0, 0, 1)}\nstdout_stream.class = FileStream\n"
         "stdout_stream.filename = /dev/full\nrespawn = False\n"
     )
-    with Daemon(tmp_path, STATS + ini) as daemon, reading(daemon) as reader:
+    with Daemon(tmp_path, QUICK_STATS + ini) as daemon, reading(daemon) as reader:
         eventually(lambda: reader.tick().get(("web", None), {}).get("dropped", 0) > 0, interval=0)
 
 

@@ -36,8 +36,10 @@ from tests.web.mock_world import MASK, World, plain_option  # noqa: E402
 STATIC = ROOT / "circus" / "web" / "static"
 USERS = {"ann": "admin", "oscar": "operator", "vera": "viewer"}
 PASSWORD, TOKEN = "secret", "let-me-in"
-CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'self'; "
-       "form-action 'self'; frame-ancestors 'none'")  # fmt: skip
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
 _ACTIONS = ("start", "stop", "restart", "reload", "incr", "decr", "signal", "kill")
 
 
@@ -48,7 +50,9 @@ class Mock:
     :param login: whether a login is wanted.
     """
 
-    def __init__(self, *, workers: int = 175, pace: float = 1.0, login: bool = True, prefix: str = "", second: bool = False) -> None:
+    def __init__(
+        self, *, workers: int = 175, pace: float = 1.0, login: bool = True, prefix: str = "", second: bool = False
+    ) -> None:
         self.world = World("e1", time.time(), workers=workers)
         self.worlds = {"e1": self.world}
         if second:
@@ -65,12 +69,14 @@ class Mock:
     def application(self) -> tornado.web.Application:
         """All routes."""
         prefix, shared = self.prefix, {"mock": self}
-        return tornado.web.Application([
-            (rf"{prefix}/ws", Page, shared),
-            (rf"{prefix}/api/v1/(.*)", Rest, shared),
-            (rf"{prefix}/static/(.*)", Static, {"path": str(STATIC)}),
-            (rf"{prefix}/.*", Index, shared),
-        ])  # fmt: skip
+        return tornado.web.Application(
+            [
+                (rf"{prefix}/ws", Page, shared),
+                (rf"{prefix}/api/v1/(.*)", Rest, shared),
+                (rf"{prefix}/static/(.*)", Static, {"path": str(STATIC)}),
+                (rf"{prefix}/.*", Index, shared),
+            ]
+        )
 
     async def run(self) -> None:
         """Tick for ever."""
@@ -100,7 +106,11 @@ class Mock:
         if topic == "overview":
             return {"endpoints": {eid: world.overview() for eid, world in self.worlds.items()}}
         if topic == "events":
-            return {"events": sorted((event for world in self.worlds.values() for event in world.events), key=lambda event: event["time"])[-200:]}
+            return {
+                "events": sorted(
+                    (event for world in self.worlds.values() for event in world.events), key=lambda event: event["time"]
+                )[-200:]
+            }
         if topic.startswith("watcher:"):
             eid, _, name = topic.removeprefix("watcher:").partition("/")
             world = self.worlds.get(eid)
@@ -108,7 +118,14 @@ class Mock:
         if topic in ("sockets", "plugins"):
             return {"endpoints": {eid: getattr(world, topic)() for eid, world in self.worlds.items()}}
         if topic == "daemon":
-            own = {"version": "1.0.0", "pid": 1191, "uptime": 7200, "cpu": 0.8, "rss": 52 << 20, "pages": len(self.pages)}
+            own = {
+                "version": "1.0.0",
+                "pid": 1191,
+                "uptime": 7200,
+                "cpu": 0.8,
+                "rss": 52 << 20,
+                "pages": len(self.pages),
+            }
             return {"endpoints": {eid: world.daemon(now) for eid, world in self.worlds.items()}, "console": own}
         return None
 
@@ -244,7 +261,16 @@ class Page(Session, tornado.websocket.WebSocketHandler):
             after = json.loads(json.dumps(data))
             patch, append = difference(before, after)
             self.topics[topic] = (number + 1, after)
-            self.send({"type": "delta", "topic": topic, "n": number + 1, "time": now, "data": patch, **({"append": append} if append else {})})
+            self.send(
+                {
+                    "type": "delta",
+                    "topic": topic,
+                    "n": number + 1,
+                    "time": now,
+                    "data": patch,
+                    **({"append": append} if append else {}),
+                }
+            )
 
     def _wants(self, line: dict[str, Any]) -> bool:
         return bool(self.logs) and (not self.logs.get("watchers") or line["watcher"] in self.logs["watchers"])
@@ -256,7 +282,17 @@ class Page(Session, tornado.websocket.WebSocketHandler):
             lines = [line for line in world.lines if self._wants(line)][-self.logs.get("lines", 200) :]
             wanted = self.logs.get("watchers") or list(world.watchers)
             captured = {name: name != "cron" for name in wanted}
-            self.send({"type": "lines", "first": True, "endpoint": world.eid, "lines": lines, "lost": 0, "captured": captured, "time": now})
+            self.send(
+                {
+                    "type": "lines",
+                    "first": True,
+                    "endpoint": world.eid,
+                    "lines": lines,
+                    "lost": 0,
+                    "captured": captured,
+                    "time": now,
+                }
+            )
 
 
 def difference(before: Any, after: Any, key: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
@@ -323,7 +359,17 @@ class Rest(Session, tornado.web.RequestHandler):
         if path == "session":
             self.finish(self._told())
         elif path == "endpoints":
-            endpoints = [{"id": eid, "endpoint": world.endpoint, "name": world.name, "online": world.online, "since": world.since, "source": "configured"} for eid, world in self.mock.worlds.items()]
+            endpoints = [
+                {
+                    "id": eid,
+                    "endpoint": world.endpoint,
+                    "name": world.name,
+                    "online": world.online,
+                    "since": world.since,
+                    "source": "configured",
+                }
+                for eid, world in self.mock.worlds.items()
+            ]
             self.finish({"endpoints": [*endpoints, *self.mock.connected], "discovered": ["tcp://10.0.0.7:5555"]})
         elif path == "schema/options":
             self.finish(schema())
@@ -331,10 +377,27 @@ class Rest(Session, tornado.web.RequestHandler):
             before = int(self.get_argument("before", "999999999"))
             since = int(self.get_argument("since", "0"))
             name = self.get_argument("name", "")
-            found = [event for event in self.world.events if since < event["seq"] < before and (not name or event["watcher"] == name)]
+            found = [
+                event
+                for event in self.world.events
+                if since < event["seq"] < before and (not name or event["watcher"] == name)
+            ]
             self.finish({"events": found[-int(self.get_argument("limit", "100")) :], "last": self.world.seq})
         elif path == "audit":
-            self.finish({"entries": [{"time": now - 60, "user": "ann", "address": "10.1.2.3", "action": "restart", "target": "web", "outcome": "ok"}]})
+            self.finish(
+                {
+                    "entries": [
+                        {
+                            "time": now - 60,
+                            "user": "ann",
+                            "address": "10.1.2.3",
+                            "action": "restart",
+                            "target": "web",
+                            "outcome": "ok",
+                        }
+                    ]
+                }
+            )
         elif path == "logs":
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.set_header("Content-Disposition", 'attachment; filename="circus.log"')
@@ -345,7 +408,10 @@ class Rest(Session, tornado.web.RequestHandler):
             self.finish({"options": options})
         elif head == "watchers" and tail.endswith("/stats"):
             times = [now - step for step in range(int(now - float(self.get_argument("since"))), 900, -60)]
-            columns = {key: [abs(20 + 10 * ((index * 7919) % 13) / 13) for index, _ in enumerate(times)] for key in ("cpu", "rss", "count")}
+            columns = {
+                key: [abs(20 + 10 * ((index * 7919) % 13) / 13) for index, _ in enumerate(times)]
+                for key in ("cpu", "rss", "count")
+            }
             self.finish({"series": {"time": times, **columns}})
         else:
             self.problem(404, "There is no such thing")
@@ -370,8 +436,24 @@ class Rest(Session, tornado.web.RequestHandler):
             self.finish({})
             return None
         if path == "endpoints":
-            self.mock.connected.append({"id": "e9", "endpoint": body["endpoint"], "name": "shop-9", "online": False, "since": time.time(), "source": "typed"})
-            self.finish({"id": "e9", "outcome": "ok", "text": "connected", "circusctl": f"circusctl --endpoint {body['endpoint']}"})
+            self.mock.connected.append(
+                {
+                    "id": "e9",
+                    "endpoint": body["endpoint"],
+                    "name": "shop-9",
+                    "online": False,
+                    "since": time.time(),
+                    "source": "typed",
+                }
+            )
+            self.finish(
+                {
+                    "id": "e9",
+                    "outcome": "ok",
+                    "text": "connected",
+                    "circusctl": f"circusctl --endpoint {body['endpoint']}",
+                }
+            )
             return None
         if not self.world.online:
             return self.problem(503, "The daemon is offline", circusctl=self.world.line_of("status"))
@@ -380,7 +462,13 @@ class Rest(Session, tornado.web.RequestHandler):
         return self._act(path, body)
 
     def _login(self, body: dict[str, Any]) -> None:
-        user = body.get("user") if body.get("password") == PASSWORD and body.get("user") in USERS else "ann" if body.get("token") == TOKEN else None
+        user = (
+            body.get("user")
+            if body.get("password") == PASSWORD and body.get("user") in USERS
+            else "ann"
+            if body.get("token") == TOKEN
+            else None
+        )
         if user is None:
             return self.problem(401, "The token is not valid" if "token" in body else "User and password do not match")
         key = secrets.token_urlsafe(16)
@@ -441,7 +529,16 @@ class Rest(Session, tornado.web.RequestHandler):
         for key, value in body["options"].items():
             option = options.find(key)
             wrong = "not an integer" if key == "numprocesses" and not isinstance(value, int) else None
-            changes.append({"option": key, "from": world.watchers[name]["_options"].get(key), "to": value, "on_change": option.on_change.value if option else "nothing", "effect": None, "error": wrong})
+            changes.append(
+                {
+                    "option": key,
+                    "from": world.watchers[name]["_options"].get(key),
+                    "to": value,
+                    "on_change": option.on_change.value if option else "nothing",
+                    "effect": None,
+                    "error": wrong,
+                }
+            )
         line = world.line_of("set", name, *[word for key, value in body["options"].items() for word in (key, value)])
         if body.get("dry_run"):
             self.finish({"changes": changes, "circusctl": line})
@@ -467,13 +564,31 @@ class Rest(Session, tornado.web.RequestHandler):
 def schema() -> dict[str, Any]:
     """The option table as forms want it."""
     rows = [
-        {"name": option.name, "kind": option.kind.word, "choices": list(getattr(option.kind, "words", ())) or None if " | " in option.kind.word else None, "minimum": getattr(option.kind, "minimum", None),
-         "maximum": getattr(option.kind, "maximum", None), "default": plain_option(option.default), "doc": option.doc, "on_change": option.on_change.value, "addable": option.addable, "settable": option.settable,
-         "fixed": option.fixed, "deprecated": option.deprecated, "since": option.since, "family": option.family, "required": option.name in ("name", "cmd")}
+        {
+            "name": option.name,
+            "kind": option.kind.word,
+            "choices": list(getattr(option.kind, "words", ())) or None if " | " in option.kind.word else None,
+            "minimum": getattr(option.kind, "minimum", None),
+            "maximum": getattr(option.kind, "maximum", None),
+            "default": plain_option(option.default),
+            "doc": option.doc,
+            "on_change": option.on_change.value,
+            "addable": option.addable,
+            "settable": option.settable,
+            "fixed": option.fixed,
+            "deprecated": option.deprecated,
+            "since": option.since,
+            "family": option.family,
+            "required": option.name in ("name", "cmd"),
+        }
         for option in WATCHER
-    ]  # fmt: skip
+    ]
     hooks = [{"name": hook.name, "doc": hook.doc} for hook in HOOKS.values()]
-    return {"options": rows, "hooks": hooks, "signals": ["HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "TTIN", "TTOU", "WINCH"]}
+    return {
+        "options": rows,
+        "hooks": hooks,
+        "signals": ["HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "TTIN", "TTOU", "WINCH"],
+    }
 
 
 class Served:
@@ -535,7 +650,14 @@ def main() -> None:
     parser.add_argument("--second", action="store_true")
     parser.add_argument("--prefix", default="")
     asked = parser.parse_args()
-    with serving(asked.port, workers=asked.workers, pace=asked.pace, login=not asked.no_login, second=asked.second, prefix=asked.prefix) as served:
+    with serving(
+        asked.port,
+        workers=asked.workers,
+        pace=asked.pace,
+        login=not asked.no_login,
+        second=asked.second,
+        prefix=asked.prefix,
+    ) as served:
         print(f"{served.url} (token link: {served.url}login#token={TOKEN})")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

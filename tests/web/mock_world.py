@@ -34,12 +34,28 @@ _LAYOUT = [
 ]
 
 _LINES = {
-    "web": ["INFO  GET /api/v1/orders 200 {n}ms", "INFO  POST /api/v1/cart 201 {n}ms", "WARNING slow query: {n}0 ms in orders.list", "\x1b[32m200\x1b[0m \x1b[1mGET\x1b[0m /static/app.css {n}ms", "DEBUG cache hit ratio 0.{n}"],
-    "worker": ["INFO  job {n} done in 0.{n} s", '{{"level":"info","job":{n},"queue":"default","took":0.{n}}}', "INFO  job {n} begins", "\x1b[33mWARNING\x1b[0m retrying job {n}: timeout"],
+    "web": [
+        "INFO  GET /api/v1/orders 200 {n}ms",
+        "INFO  POST /api/v1/cart 201 {n}ms",
+        "WARNING slow query: {n}0 ms in orders.list",
+        "\x1b[32m200\x1b[0m \x1b[1mGET\x1b[0m /static/app.css {n}ms",
+        "DEBUG cache hit ratio 0.{n}",
+    ],
+    "worker": [
+        "INFO  job {n} done in 0.{n} s",
+        '{{"level":"info","job":{n},"queue":"default","took":0.{n}}}',
+        "INFO  job {n} begins",
+        "\x1b[33mWARNING\x1b[0m retrying job {n}: timeout",
+    ],
     "images": ["INFO  resized {n}.jpg 2048x1365 -> 640x427", "INFO  queue length {n}"],
-    CRASHING: ["INFO  reading /etc/mailer.yml", "Traceback (most recent call last):", '  File "/srv/mailer/__main__.py", line 41, in main', "    smtp = connect(config.host, config.port)",
-               "ConnectionRefusedError: [Errno 111] Connection refused: smtp.internal:2525"],
-}  # fmt: skip
+    CRASHING: [
+        "INFO  reading /etc/mailer.yml",
+        "Traceback (most recent call last):",
+        '  File "/srv/mailer/__main__.py", line 41, in main',
+        "    smtp = connect(config.host, config.port)",
+        "ConnectionRefusedError: [Errno 111] Connection refused: smtp.internal:2525",
+    ],
+}
 
 
 def plain_option(value: Any) -> Any:
@@ -83,25 +99,61 @@ class World:
 
     # -- making ------------------------------------------------------------------------------------------
 
-    def _make(self, name: str, count: int, cpu: float, rss: float, cmd: str, sockets: list[str], *, scale: float, now: float) -> None:
-        options = {option.reported_name: plain_option(option.default) for option in WATCHER if not option.is_family and (option.reported or option.settable)}
+    def _make(
+        self, name: str, count: int, cpu: float, rss: float, cmd: str, sockets: list[str], *, scale: float, now: float
+    ) -> None:
+        options = {
+            option.reported_name: plain_option(option.default)
+            for option in WATCHER
+            if not option.is_family and (option.reported or option.settable)
+        }
         number = max(1, round(count * scale)) if count > 1 else max(1, count)
-        options.update(cmd=cmd, numprocesses=number, use_sockets=bool(sockets), on_demand=name == "preview", capture=name != "cron",
-                       env={"APP_ENV": "production", "LOG_LEVEL": "info", "DB_PASSWORD": MASK} if name in ("web", CRASHING) else {},
-                       singleton=name == "cron", stop_signal=15)  # fmt: skip
+        options.update(
+            cmd=cmd,
+            numprocesses=number,
+            use_sockets=bool(sockets),
+            on_demand=name == "preview",
+            capture=name != "cron",
+            env={"APP_ENV": "production", "LOG_LEVEL": "info", "DB_PASSWORD": MASK}
+            if name in ("web", CRASHING)
+            else {},
+            singleton=name == "cron",
+            stop_signal=15,
+        )
         if name == "web":
             options["hooks.after_start"] = ["shop.hooks.warm_caches", True]
             options["rlimit_nofile"] = 8192
         active = count > 0
         self.hidden[name] = {"cpu": cpu, "rss": rss * 1048576.0, "due": now + 1, "crashing": name == CRASHING}
         self.watchers[name] = {
-            "name": name, "status": "active" if active else "stopped", "wanted": "running" if active else "stopped", "numprocesses": number, "count": 0, "cpu": 0.0, "rss": 0,
-            "restarts": 37 if name == CRASHING else 0, "uptime": 86400.0 * 3 if active else None, "last_exit": None, "problem": None, "rate": 0, "next_try": None, "queue": 0 if sockets else None,
-            "plugin": name.startswith("plugin:"), "on_demand": name == "preview", "spark": {"cpu": [], "rss": []},
-            "_cmd": cmd, "_sockets": sockets, "_options": options, "_cause": "configuration" if name != "reports" else "stop command (circusctl ann@ops-2 pid 3121)", "_since": now - 86400 * 3,
-            "_story": [{"time": now - 86400 * 3, "text": "start asked for: daemon start"}], "_exits": [],
-            "_series": {key: [] for key in ("time", "cpu", "rss", "read_rate", "write_rate", "count", "restarts", "queue")},
-        }  # fmt: skip
+            "name": name,
+            "status": "active" if active else "stopped",
+            "wanted": "running" if active else "stopped",
+            "numprocesses": number,
+            "count": 0,
+            "cpu": 0.0,
+            "rss": 0,
+            "restarts": 37 if name == CRASHING else 0,
+            "uptime": 86400.0 * 3 if active else None,
+            "last_exit": None,
+            "problem": None,
+            "rate": 0,
+            "next_try": None,
+            "queue": 0 if sockets else None,
+            "plugin": name.startswith("plugin:"),
+            "on_demand": name == "preview",
+            "spark": {"cpu": [], "rss": []},
+            "_cmd": cmd,
+            "_sockets": sockets,
+            "_options": options,
+            "_cause": "configuration" if name != "reports" else "stop command (circusctl ann@ops-2 pid 3121)",
+            "_since": now - 86400 * 3,
+            "_story": [{"time": now - 86400 * 3, "text": "start asked for: daemon start"}],
+            "_exits": [],
+            "_series": {
+                key: [] for key in ("time", "cpu", "rss", "read_rate", "write_rate", "count", "restarts", "queue")
+            },
+        }
         self.workers[name] = {}
         if active and name != CRASHING:
             for wid in range(1, number + 1):
@@ -110,14 +162,29 @@ class World:
             self._spawn(name, 1, now - 3000, quiet=True)
         self._sum(name, now)
 
-    def _spawn(self, name: str, wid: int, started: float, *, quiet: bool = False, cause: str = "a worker ended") -> dict[str, Any]:
+    def _spawn(
+        self, name: str, wid: int, started: float, *, quiet: bool = False, cause: str = "a worker ended"
+    ) -> dict[str, Any]:
         self.next_pid += self.random.randrange(1, 4)
         pid = self.next_pid
         hidden = self.hidden[name]
         worker = {
-            "wid": wid, "pid": pid, "state": "running", "cpu": 0.0, "rss": int(hidden["rss"] * self.random.uniform(0.8, 1.25)), "vms": int(hidden["rss"] * 3.2), "threads": self.random.choice([1, 4, 8]),
-            "fds": self.random.randrange(12, 90), "read_rate": 0, "write_rate": 0, "age": 0, "started": started, "restarts": 0, "dropped": 0, "children_count": 0,
-        }  # fmt: skip
+            "wid": wid,
+            "pid": pid,
+            "state": "running",
+            "cpu": 0.0,
+            "rss": int(hidden["rss"] * self.random.uniform(0.8, 1.25)),
+            "vms": int(hidden["rss"] * 3.2),
+            "threads": self.random.choice([1, 4, 8]),
+            "fds": self.random.randrange(12, 90),
+            "read_rate": 0,
+            "write_rate": 0,
+            "age": 0,
+            "started": started,
+            "restarts": 0,
+            "dropped": 0,
+            "children_count": 0,
+        }
         self.workers[name][str(pid)] = worker
         if not quiet:
             self.publish(name, "spawn", started, process_pid=pid, wid=wid, cause=cause)
@@ -128,7 +195,15 @@ class World:
     def publish(self, watcher: str, event: str, now: float, **more: Any) -> None:
         """Something happened."""
         self.seq += 1
-        told = {"seq": self.seq, "watcher": watcher, "event": event, "time": now, "endpoint": self.eid, "cause": "configuration", **more}
+        told = {
+            "seq": self.seq,
+            "watcher": watcher,
+            "event": event,
+            "time": now,
+            "endpoint": self.eid,
+            "cause": "configuration",
+            **more,
+        }
         self.events.append(told)
         self.fresh_events.append(told)
 
@@ -157,14 +232,43 @@ class World:
             if worker["wid"] != 1:
                 del self.workers[name][pid]
                 uptime = round(now - worker["started"], 1)
-                self.publish(name, "reap", now, process_pid=int(pid), exit_code=1, expected=False, wid=worker["wid"], uptime=uptime, cause="exited with 1")
+                self.publish(
+                    name,
+                    "reap",
+                    now,
+                    process_pid=int(pid),
+                    exit_code=1,
+                    expected=False,
+                    wid=worker["wid"],
+                    uptime=uptime,
+                    cause="exited with 1",
+                )
                 watcher["restarts"] += 1
                 text = "exited with 1"
                 watcher["last_exit"] = {"time": now, "text": text, "code": 1, "expected": False}
-                watcher["_exits"] = [*watcher["_exits"][-9:], {"wid": worker["wid"], "pid": int(pid), "time": now, "exit": text, "exit_code": 1, "uptime": uptime, "expected": False, "cause": text, "lines": _LINES[name]}]
+                watcher["_exits"] = [
+                    *watcher["_exits"][-9:],
+                    {
+                        "wid": worker["wid"],
+                        "pid": int(pid),
+                        "time": now,
+                        "exit": text,
+                        "exit_code": 1,
+                        "uptime": uptime,
+                        "expected": False,
+                        "cause": text,
+                        "lines": _LINES[name],
+                    },
+                ]
         worker = self._spawn(name, 2, now, cause="back-off over")
         for line in _LINES[name]:
-            self._line(name, worker, line, now, "stderr" if "Error" in line or "Trace" in line or line.startswith(" ") else "stdout")
+            self._line(
+                name,
+                worker,
+                line,
+                now,
+                "stderr" if "Error" in line or "Trace" in line or line.startswith(" ") else "stdout",
+            )
         watcher["next_try"] = now + 3.2
 
     def _sum(self, name: str, now: float) -> None:
@@ -172,10 +276,19 @@ class World:
         watcher["count"] = len(workers)
         watcher["cpu"] = round(sum(worker["cpu"] for worker in workers), 1)
         watcher["rss"] = sum(worker["rss"] for worker in workers)
-        recent = [event for event in self.events if event["watcher"] == name and event["event"] == "reap" and not event.get("expected") and event["time"] > now - 60]
+        recent = [
+            event
+            for event in self.events
+            if event["watcher"] == name
+            and event["event"] == "reap"
+            and not event.get("expected")
+            and event["time"] > now - 60
+        ]
         watcher["rate"] = len(recent)
         if self.hidden[name]["crashing"] and watcher["wanted"] == "running":
-            watcher["problem"] = f"1 of {watcher['numprocesses']} workers runs; worker 2 exited with 1 {max(3, len(recent))} times within a minute"
+            watcher["problem"] = (
+                f"{len(workers)} of {watcher['numprocesses']} workers; {max(3, len(recent))} workers died within a minute (exited with 1)"
+            )
         else:
             watcher["problem"] = None
             watcher["next_try"] = None
@@ -187,9 +300,19 @@ class World:
         for name, watcher in self.watchers.items():
             series = watcher["_series"]
             workers = self.workers[name].values()
-            cpu = sum(max(0.0, self.random.gauss(self.hidden[name]["cpu"], self.hidden[name]["cpu"] / 4)) for _ in workers)
-            values = {"time": at, "cpu": round(cpu, 1), "rss": watcher["rss"], "read_rate": len(workers) * abs(self.random.gauss(30000, 9000)), "write_rate": len(workers) * abs(self.random.gauss(60000, 20000)),
-                      "count": watcher["count"], "restarts": watcher["restarts"], "queue": watcher["queue"]}  # fmt: skip
+            cpu = sum(
+                max(0.0, self.random.gauss(self.hidden[name]["cpu"], self.hidden[name]["cpu"] / 4)) for _ in workers
+            )
+            values = {
+                "time": at,
+                "cpu": round(cpu, 1),
+                "rss": watcher["rss"],
+                "read_rate": len(workers) * abs(self.random.gauss(30000, 9000)),
+                "write_rate": len(workers) * abs(self.random.gauss(60000, 20000)),
+                "count": watcher["count"],
+                "restarts": watcher["restarts"],
+                "queue": watcher["queue"],
+            }
             for key, value in values.items():
                 series[key] = [*series[key][-899:], value]
             for key in ("cpu", "rss"):
@@ -206,7 +329,15 @@ class World:
                 self._line(name, self.random.choice(workers), text, now, "stderr" if "WARN" in text else "stdout")
 
     def _line(self, name: str, worker: dict[str, Any], text: str, now: float, stream: str) -> None:
-        line = {"watcher": name, "wid": worker["wid"], "pid": worker["pid"], "stream": stream, "time": now, "offset": 0, "text": text}
+        line = {
+            "watcher": name,
+            "wid": worker["wid"],
+            "pid": worker["pid"],
+            "stream": stream,
+            "time": now,
+            "offset": 0,
+            "text": text,
+        }
         self.lines.append(line)
         self.fresh_lines.append(line)
 
@@ -233,7 +364,11 @@ class World:
             self.publish(name, "reload", now, cause=cause)
         if action in ("incr", "decr"):
             self._resize(name, watcher, int(body.get("nb", 1)) * (1 if action == "incr" else -1), now, cause)
-        if action in ("kill", "signal") and body.get("pid") and (action == "kill" or body.get("signum") in ("KILL", "TERM")):
+        if (
+            action in ("kill", "signal")
+            and body.get("pid")
+            and (action == "kill" or body.get("signum") in ("KILL", "TERM"))
+        ):
             wid = workers[str(body["pid"])]["wid"]
             self._end(name, str(body["pid"]), now, cause)
             self._spawn(name, wid, now, cause="a worker ended")
@@ -253,7 +388,17 @@ class World:
     def _end(self, name: str, pid: str, now: float, cause: str) -> None:
         worker = self.workers[name].pop(pid)
         self.publish(name, "kill", now, process_pid=int(pid), cause=cause)
-        self.publish(name, "reap", now, process_pid=int(pid), exit_code=0, expected=True, wid=worker["wid"], uptime=round(now - worker["started"], 1), cause=cause)
+        self.publish(
+            name,
+            "reap",
+            now,
+            process_pid=int(pid),
+            exit_code=0,
+            expected=True,
+            wid=worker["wid"],
+            uptime=round(now - worker["started"], 1),
+            cause=cause,
+        )
         self.watchers[name]["last_exit"] = {"time": now, "text": "exited with 0, as asked", "code": 0, "expected": True}
 
     def set_options(self, name: str, options: dict[str, Any], now: float, cause: str) -> None:
@@ -261,7 +406,10 @@ class World:
         watcher = self.watchers[name]
         for key, value in options.items():
             if key == "env":
-                value = {each: watcher["_options"]["env"].get(each, text) if text == MASK else text for each, text in value.items()}
+                value = {
+                    each: watcher["_options"]["env"].get(each, text) if text == MASK else text
+                    for each, text in value.items()
+                }
             watcher["_options"][key] = value
             self.publish(name, "updated", now, option=key, cause=cause)
         watcher["_cmd"] = watcher["_options"]["cmd"]
@@ -312,54 +460,176 @@ class World:
         watchers = {name: self.summary(name) for name in self.watchers}
         ours = [watcher for watcher in watchers.values() if not watcher["plugin"]]
         totals = {
-            "watchers": len(ours), "active": sum(each["status"] == "active" for each in ours), "stopped": sum(each["status"] == "stopped" for each in ours),
-            "failing": sum(bool(each["problem"]) for each in watchers.values()), "processes": sum(each["count"] for each in ours), "cpu": round(sum(each["cpu"] for each in ours), 1),
-            "rss": sum(each["rss"] for each in ours), "restarts": sum(each["restarts"] for each in ours),
-        }  # fmt: skip
-        return {"endpoint": self.endpoint, "name": self.name, "online": self.online, "since": self.since, "version": "1.0.0", "totals": totals, "watchers": watchers}
+            "watchers": len(ours),
+            "active": sum(each["status"] == "active" for each in ours),
+            "stopped": sum(each["status"] == "stopped" for each in ours),
+            "failing": sum(bool(each["problem"]) for each in watchers.values()),
+            "processes": sum(each["count"] for each in ours),
+            "cpu": round(sum(each["cpu"] for each in ours), 1),
+            "rss": sum(each["rss"] for each in ours),
+            "restarts": sum(each["restarts"] for each in ours),
+        }
+        return {
+            "endpoint": self.endpoint,
+            "name": self.name,
+            "online": self.online,
+            "since": self.since,
+            "version": "1.0.0",
+            "totals": totals,
+            "watchers": watchers,
+        }
 
     def watcher(self, name: str, now: float) -> dict[str, Any]:
         """The page of a watcher."""
         inner = self.watchers[name]
         workers = self.workers[name]
         stopped = inner["status"] == "stopped"
-        reason = "stopped" if stopped else inner["problem"] or f"{inner['count']} of {inner['numprocesses']} processes running"
-        following = "nothing until it is started" if stopped else "next try: worker 2, back-off 3.2 s" if inner["problem"] else "nothing to do"
-        told = {"cause": inner["_cause"], "since": inner["_since"], "reason": reason, "next": following, "stage": "idle" if stopped else "up"}
-        why = {"name": name, "status": inner["status"], "wanted": inner["wanted"], **told, "next_try": inner["next_try"], "backoff": None, "exits": inner["_exits"], "story": inner["_story"],
-               "workers": [{"wid": each["wid"], "pid": each["pid"], "state": each["state"], "started": each["started"], "age": each["age"], "why": inner["_cause"]} for each in list(workers.values())[:20]]}  # fmt: skip
+        reason = (
+            "stopped"
+            if stopped
+            else inner["problem"] or f"{inner['count']} of {inner['numprocesses']} processes running"
+        )
+        following = (
+            "nothing until it is started"
+            if stopped
+            else "next try: worker 2, back-off 3.2 s"
+            if inner["problem"]
+            else "nothing to do"
+        )
+        told = {
+            "cause": inner["_cause"],
+            "since": inner["_since"],
+            "reason": reason,
+            "next": following,
+            "stage": "idle" if stopped else "up",
+        }
+        why = {
+            "name": name,
+            "status": inner["status"],
+            "wanted": inner["wanted"],
+            **told,
+            "next_try": inner["next_try"],
+            "backoff": None,
+            "exits": inner["_exits"],
+            "story": inner["_story"],
+            "workers": [
+                {
+                    "wid": each["wid"],
+                    "pid": each["pid"],
+                    "state": each["state"],
+                    "started": each["started"],
+                    "age": each["age"],
+                    "why": inner["_cause"],
+                }
+                for each in list(workers.values())[:20]
+            ],
+        }
         return {
-            "endpoint": self.eid, "watcher": {**self.summary(name), **told, "cmd": inner["_cmd"], "args": "", "singleton": name == "cron", "use_sockets": bool(inner["_sockets"]), "sockets": inner["_sockets"]},
-            "workers": workers, "series": inner["_series"], "options": inner["_options"], "secrets": ["env.DB_PASSWORD"] if "DB_PASSWORD" in inner["_options"]["env"] else [],
-            "why": why, "events": [event for event in self.events if event["watcher"] == name][-50:],
-        }  # fmt: skip
+            "endpoint": self.eid,
+            "watcher": {
+                **self.summary(name),
+                **told,
+                "cmd": inner["_cmd"],
+                "args": "",
+                "singleton": name == "cron",
+                "use_sockets": bool(inner["_sockets"]),
+                "sockets": inner["_sockets"],
+            },
+            "workers": workers,
+            "series": inner["_series"],
+            "options": inner["_options"],
+            "secrets": ["env.DB_PASSWORD"] if "DB_PASSWORD" in inner["_options"]["env"] else [],
+            "why": why,
+            "events": [event for event in self.events if event["watcher"] == name][-50:],
+        }
 
     def sockets(self) -> dict[str, Any]:
         """The sockets page."""
         told = {}
-        for index, (name, address, users) in enumerate([("http", "0.0.0.0:8000", ["web"]), ("push", "0.0.0.0:8001", ["websocket"]), ("search", "/run/shop/search.sock", ["search"]), ("billing", "127.0.0.1:8004", ["billing"]), ("preview", "127.0.0.1:8100", ["preview"])]):
+        for index, (name, address, users) in enumerate(
+            [
+                ("http", "0.0.0.0:8000", ["web"]),
+                ("push", "0.0.0.0:8001", ["websocket"]),
+                ("search", "/run/shop/search.sock", ["search"]),
+                ("billing", "127.0.0.1:8004", ["billing"]),
+                ("preview", "127.0.0.1:8100", ["preview"]),
+            ]
+        ):
             queue = self.random.randrange(0, 20) if index == 0 else 118 if index == 1 else 0
             reads = self.random.randrange(200, 900) if index < 2 else self.random.randrange(0, 30)
-            told[name] = {"name": name, "fd": 9 + index, "address": address, "family": "AF_UNIX" if "/" in address else "AF_INET", "backlog": 128 if index == 1 else 2048, "queue": queue, "overflows": 14 if index == 1 else 0,
-                          "reads": reads, "hits": reads, "consumers": users, "spark": {"reads": [self.random.randrange(1, 900 if index < 2 else 30) for _ in range(60)], "queue": []}}  # fmt: skip
+            told[name] = {
+                "name": name,
+                "fd": 9 + index,
+                "address": address,
+                "family": "AF_UNIX" if "/" in address else "AF_INET",
+                "backlog": 128 if index == 1 else 2048,
+                "queue": queue,
+                "overflows": 14 if index == 1 else 0,
+                "reads": reads,
+                "hits": reads,
+                "consumers": users,
+                "spark": {
+                    "reads": [self.random.randrange(1, 900 if index < 2 else 30) for _ in range(60)],
+                    "queue": [],
+                },
+            }
         return {"name": self.name, "sockets": told}
 
     def plugins(self) -> dict[str, Any]:
         """The plugins page."""
-        extra = {"plugin:flapping": ("circus.plugins.flapping.Flapping", {"attempts": 2, "window": 1, "max_retry": 5}), "plugin:statsd": ("circus.plugins.statsd.StatsdEmitter", {"host": "metrics.internal", "port": 8125})}
-        return {"name": self.name, "plugins": {name: {**self.summary(name), "use": use, "options": options} for name, (use, options) in extra.items()}}
+        extra = {
+            "plugin:flapping": ("circus.plugins.flapping.Flapping", {"attempts": 2, "window": 1, "max_retry": 5}),
+            "plugin:statsd": ("circus.plugins.statsd.StatsdEmitter", {"host": "metrics.internal", "port": 8125}),
+        }
+        return {
+            "name": self.name,
+            "plugins": {
+                name: {**self.summary(name), "use": use, "options": options} for name, (use, options) in extra.items()
+            },
+        }
 
     def daemon(self, now: float) -> dict[str, Any]:
         """The daemon page."""
         times = [now - step for step in range(300, 0, -2)]
         shape = random.Random(3)
         return {
-            "endpoint": self.endpoint, "name": self.name, "online": self.online, "since": self.since, "version": "1.0.0", "python": "3.12.4", "pid": self.pid, "uptime": round(now - self.born), "cpu": 0.4, "rss": 31 << 20,
-            "threads": 4, "fds": 388, "stall": 0.0042, "pubsub_endpoint": "tcp://127.0.0.1:5556", "stats_endpoint": "tcp://127.0.0.1:5557",
-            "processes": {"circusd": {"pid": self.pid, "cpu": 0.4, "rss": 31 << 20, "age": now - self.born}, "circusd-stats": {"pid": 1190, "cpu": 1.1, "rss": 38 << 20, "age": now - self.born}, "circushttpd": {"pid": 1191, "cpu": 0.8, "rss": 52 << 20, "age": now - self.born}},
-            "globals": {"check_delay": 5.0, "endpoint": self.endpoint, "httpd": True, "statsd": True, "warmup_delay": 0, "loglevel": "INFO", "capture": True, "pidfile": "/run/circus/circusd.pid"},
-            "series": {"time": times, "cpu": [round(abs(shape.gauss(0.4, 0.1)), 2) for _ in times], "rss": [31 << 20 for _ in times], "stall": [abs(shape.gauss(0.002, 0.001)) for _ in times]},
-        }  # fmt: skip
+            "endpoint": self.endpoint,
+            "name": self.name,
+            "online": self.online,
+            "since": self.since,
+            "version": "1.0.0",
+            "python": "3.12.4",
+            "pid": self.pid,
+            "uptime": round(now - self.born),
+            "cpu": 0.4,
+            "rss": 31 << 20,
+            "threads": 4,
+            "fds": 388,
+            "stall": 0.0042,
+            "pubsub_endpoint": "tcp://127.0.0.1:5556",
+            "stats_endpoint": "tcp://127.0.0.1:5557",
+            "processes": {
+                "circusd": {"pid": self.pid, "cpu": 0.4, "rss": 31 << 20, "age": now - self.born},
+                "circusd-stats": {"pid": 1190, "cpu": 1.1, "rss": 38 << 20, "age": now - self.born},
+                "circushttpd": {"pid": 1191, "cpu": 0.8, "rss": 52 << 20, "age": now - self.born},
+            },
+            "globals": {
+                "check_delay": 5.0,
+                "endpoint": self.endpoint,
+                "httpd": True,
+                "statsd": True,
+                "warmup_delay": 0,
+                "loglevel": "INFO",
+                "capture": True,
+                "pidfile": "/run/circus/circusd.pid",
+            },
+            "series": {
+                "time": times,
+                "cpu": [round(abs(shape.gauss(0.4, 0.1)), 2) for _ in times],
+                "rss": [31 << 20 for _ in times],
+                "stall": [abs(shape.gauss(0.002, 0.001)) for _ in times],
+            },
+        }
 
     def line_of(self, action: str, name: str = "", *more: Any) -> str:
         """The command line that does the same."""

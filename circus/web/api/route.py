@@ -17,7 +17,6 @@ from circus.web.door import Door
 from circus.web.problems import Problem
 
 ROOT = "/api/v1"
-_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 def api_routes() -> list[tuple[str, Any, dict[str, Any]]]:
@@ -47,9 +46,7 @@ class Route(Door):
     async def _answer(self, **path: str) -> None:
         operation = self.operations.get("GET" if self.request.method == "HEAD" else self.request.method or "")
         if operation is None:
-            problem = Problem(405, f"{self.request.method} is not possible here")
-            problem.headers["Allow"] = ", ".join(self.operations)
-            raise problem
+            raise Problem(405, f"{self.request.method} is not possible here")
         identity = self.require(operation.role) if operation.role else None
         if identity is not None and operation.changes:
             self.require_csrf(identity)
@@ -108,6 +105,9 @@ class Route(Door):
         if wrong:
             raise Problem(422, wrong)
         return dict(body)
+
+    def allowed(self) -> list[str]:
+        return list(self.operations)
 
     async def get(self, **path: str) -> None:
         """Tornado calls one method for each of HTTP."""

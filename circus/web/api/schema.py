@@ -112,6 +112,6 @@ def from_text(schema: Schema, text: str) -> Any:
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     if kind == "integer" and re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    if kind == "number" and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", text):
+    if kind == "number" and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?", text):
         return float(text)
     return text

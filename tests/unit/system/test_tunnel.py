@@ -132,6 +132,7 @@ def test_what_ssh_says_is_passed_on_and_nothing_stays(ssh, tmp_path, monkeypatch
 
 def test_a_stubborn_ssh_is_killed(ssh, tmp_path, monkeypatch):
     monkeypatch.setenv("SSH_FAKE", "stubborn")
+    monkeypatch.setattr("circus.system.tunnel._GRACE", 0.1)
     tunnel = open_tunnel("tcp://127.0.0.1:1", "h", timeout=10)
     began = time.monotonic()
     tunnel.close()

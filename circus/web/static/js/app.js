@@ -32,6 +32,7 @@ class Console {
     this.leave = null;
     this.turn = 0;
     api.onLoginNeeded = live.onLoginNeeded = () => this.#askLogin();
+    live.onRefused = () => this.#askSession();
   }
 
   async start() {
@@ -62,6 +63,14 @@ class Console {
     live.close();
     const next = location.pathname + location.search;
     router.go(router.href("login", { next: next === router.base ? "" : next }), { replace: true });
+  }
+
+  /** Whether it is the session that is over, or the server that is away. */
+  async #askSession() {
+    try {
+      const session = await this.ctx.api.readSession();
+      if (session.user === null && session.auth !== "none" && this.shell) this.#askLogin();
+    } catch { /* it is away: the banner says so */ }
   }
 
   async #open({ page, params }) {

@@ -6,7 +6,7 @@
 /** A page that heard nothing for so long calls itself offline. */
 const SILENCE = 12_000;
 const FIRST_PAUSE = 400;
-const LONGEST_PAUSE = 15_000;
+const LONGEST_PAUSE = 8_000;
 const LOGIN_NEEDED = 4401;
 
 /**
@@ -25,6 +25,8 @@ export class Live {
     /** @type {Map<string, {since: number, reason: string}>} daemons that are lost, by endpoint id */
     this.lost = new Map();
     this.onLoginNeeded = () => {};
+    /** Called when a connection was refused; a server that is there may tell that the session is over. */
+    this.onRefused = () => {};
     this.listeners = { state: new Set(), lines: new Set(), event: new Set(), endpoint: new Set() };
     /** Difference between the server's clock and ours in seconds. */
     this.skew = 0;
@@ -58,6 +60,7 @@ export class Live {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url);
     this.socket = socket;
+    this.wasOpen = false;
     this.#listenForSilence();
     socket.addEventListener("open", () => socket === this.socket && this.#opened());
     socket.addEventListener("message", (event) => socket === this.socket && this.#heard(event.data));
@@ -114,6 +117,7 @@ export class Live {
   }
 
   #opened() {
+    this.wasOpen = true;
     this.pause = FIRST_PAUSE;
     const names = this.store.names();
     if (names.length) this.#send({ subscribe: names, id: this.#next() });
@@ -141,6 +145,7 @@ export class Live {
     const pause = this.pause * (0.8 + 0.4 * Math.random());
     this.pause = Math.min(this.pause * 1.8, LONGEST_PAUSE);
     this.#become("offline", Date.now() / 1000 + pause / 1000);
+    if (!this.wasOpen) this.onRefused();
     this.timer = setTimeout(() => this.open(), pause);
   }
 

@@ -45,12 +45,21 @@ export function mount(ctx) {
     event.preventDefault();
     if (token.value.trim()) enter({ token: token.value.trim() }, token);
   });
-  const given = new URLSearchParams(location.hash.slice(1)).get("token") || router.query.get("token");
-  if (given) {
+  /** A link with a token, followed now or pasted while this page is open. @returns {boolean} whether there is one */
+  function takeLink() {
+    const given = new URLSearchParams(location.hash.slice(1)).get("token") || router.query.get("token");
+    if (!given) return false;
     history.replaceState(null, "", router.href("login")); // the token must not stay in the address
     enter({ token: given }, user);
-  } else if (api.session.auth === "none") ctx.enter();
-  else user.focus();
+    return true;
+  }
+
+  addEventListener("hashchange", takeLink);
+  if (!takeLink()) {
+    if (api.session.auth === "none") ctx.enter();
+    else user.focus();
+  }
+  return () => removeEventListener("hashchange", takeLink);
 }
 
 function explain(error) {

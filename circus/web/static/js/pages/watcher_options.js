@@ -124,16 +124,20 @@ function revealButton(page, key, words) {
 }
 
 function editView(page, told, focus, done) {
-  const rows = rowsOf(page, told).filter((row) => row.settable || row.fixed);
+  const all = rowsOf(page, told);
+  const rows = all.filter((row) => row.settable);
+  const fixed = all.filter((row) => !row.settable).map((row) => row.name);
   const fields = [];
   const sum = h("p", { class: "save-sum", role: "status" });
   const review = h("button", { type: "submit", class: "button primary", disabled: true }, "Review the changes");
   const groups = grouped(rows).map(([title, mine]) => h("fieldset", { class: "option-group" }, h("legend", null, title), mine.map((row) => {
-    const field = optionField(row, { value: valueOf(page, row), effect: true, disabled: row.settable ? "" : row.fixed || "it cannot be set while it runs", onInput: (each) => heard(each) });
+    const field = optionField(row, { value: valueOf(page, row), effect: true, onInput: (each) => heard(each) });
     fields.push(field);
     return field.element;
   })));
-  const form = h("form", { class: "option-form", novalidate: true }, groups, h("div", { class: "save-bar" }, sum, h("button", { type: "button", class: "button", on: { click: () => done() } }, "Cancel"), review));
+  const form = h("form", { class: "option-form", novalidate: true }, groups,
+    fixed.length ? h("p", { class: "hint" }, `Not to be set while it runs, only in the configuration file: ${fixed.join(", ")}.`) : null,
+    h("div", { class: "save-bar" }, sum, h("button", { type: "button", class: "button", on: { click: () => done() } }, "Cancel"), review));
   const changedFields = () => fields.filter((field) => field.changed);
 
   function heard(field) {
