@@ -5,9 +5,10 @@
 
 A stand-in for a daemon (that of micro_top.py) publishes, once a second, what circusd-stats publishes for so many
 workers, 25 to a watcher; with 1000 workers it is also run with one to a watcher. The real program serves it; pages are
-WebSockets that follow the overview, one of them a watcher, too. CPU and memory are those of the server's process. A slow
-reader asks for everything and never reads. Goals: first page below 300 kB and one second, below 2 % of one core with 175
-workers and one page, bounded with 1000 workers and five pages, and an API call that does not notice fifty slow readers.
+WebSockets that follow the overview, one of them a watcher, too. CPU and memory are those of the server's process. A
+slow reader asks for everything and never reads. Goals: first page below 300 kB and one second, below 2 % of one core
+with 175 workers and one page, bounded with 1000 workers and five pages, and an API call that does not notice fifty slow
+readers.
 """
 
 from __future__ import annotations

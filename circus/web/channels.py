@@ -6,7 +6,6 @@ once, however many pages listen. Used by :mod:`circus.web.live`.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from circus.model.dashboard import Node
 from circus.model.dashboard.endpoint import topic_name
 from circus.web import pictures
+from circus.web.encoding import encoded
 from circus.web.mergepatch import apply, diff, prune
 from circus.web.problems import Problem
 from circus.web.records import past_series
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 #: Seconds between two questions that a channel asks by itself.
 _ASK_EVERY = 5.0
 _EVENTS, _EVENTS_OF_ONE = 500, 50
-
-
-def encoded(message: dict[str, Any]) -> str:
-    """A message as it is sent."""
-    return json.dumps(message, separators=(",", ":"), default=str)
 
 
 class Channel:

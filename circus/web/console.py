@@ -57,7 +57,7 @@ class Console:
         self.users.all()  # what is wrong with it shall be known now
         self.throttle = Throttle()
         #: Password checks take a core for some time, so there is one at a time.
-        self.checking = asyncio.Semaphore(1)
+        self.checking, self.checks_waiting = asyncio.Semaphore(1), 0
         self.audit = Audit(settings.audit_log)
         self.hosts = HostPolicy([*settings.trusted_hosts, settings.host, socket.gethostname()])
         self.assets = Assets(STATIC, settings.url_prefix)

@@ -100,8 +100,7 @@ class Daemon:
         self.news, self.records = News(), Records()
         #: What ``listsockets`` told last.
         self.sockets: list[dict[str, Any]] = []
-        #: Whether it has said which watchers there are.
-        self.is_listed = False
+        self._listed = asyncio.Event()
         #: ``configured`` on the command line, or ``added`` by a user.
         self.source = "configured"
         self._board, self._heard = board, heard
@@ -134,7 +133,7 @@ class Daemon:
         elif kind == "sockets":
             self.sockets = data
         elif kind == "statuses":
-            self.is_listed = True
+            self._listed.set()
         elif kind == "connected":
             self.pubsub = data.get("pubsub") or self.pubsub
             self._set_online(True, now)
@@ -142,6 +141,22 @@ class Daemon:
             self._set_online(False, now)
         if told is not None:
             self._heard(self, kind, told)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it has said which watchers there are."""
+        return self._listed.is_set()
+
+    async def look(self) -> None:
+        """Make sure that it is there, and that the model has its watchers.
+
+        :raises Problem: it does not answer.
+        """
+        await self.call("numwatchers")
+        try:
+            await asyncio.wait_for(self._listed.wait(), PATIENCE)
+        except TimeoutError as error:
+            raise Problem(503, f"{self.endpoint} has not said yet which watchers there are") from error
 
     def record(self, now: float, sockets: Mapping[str, Any]) -> None:
         """A second has passed: keep what was measured for the charts."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from circus import __version__
 from circus.base.logs import logger
 from circus.web import pictures
-from circus.web.channels import KINDS, Channel, Overview, Watcher, encoded
+from circus.web.channels import KINDS, Channel, Overview, Watcher
+from circus.web.encoding import encoded
 from circus.web.facts import Facts
 from circus.web.outbox import Outbox
 from circus.web.output import Follower, OutputRelay

@@ -17,7 +17,7 @@ import zmq
 from circus.exc import CircusError
 from circus.model.dashboard.endpoint import topic_name
 from circus.top.subscription import Subscription
-from circus.web.channels import encoded
+from circus.web.encoding import encoded
 from circus.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -96,14 +96,14 @@ class Follower:
 
     def knows(self, batches: Iterable[Batch]) -> bool:
         """Whether some of it was told already."""
-        known = False
+        return bool(self.ends) and any(batch.get("offset", 0) < self.ends.get(source_of(batch), 0) for batch in batches)
+
+    def pass_ends(self, batches: Iterable[Batch]) -> None:
+        """What was told ends before these; nothing of it will come again."""
         for batch in batches:
             end = self.ends.get(source_of(batch))
-            if end is not None:
-                known = known or batch.get("offset", 0) < end
-                if batch.get("offset", 0) >= end:
-                    del self.ends[source_of(batch)]
-        return known
+            if end is not None and batch.get("offset", 0) >= end:
+                del self.ends[source_of(batch)]
 
 
 class OutputRelay:
@@ -157,7 +157,7 @@ class OutputRelay:
     def _tell(self, follower: Follower, watcher: str, batches: list[Batch], lost: int) -> None:
         """Lines of one watcher for one page."""
         lines, left_out = newest(lines_of(batches, follower.ends))
-        follower.knows(batches)
+        follower.pass_ends(batches)
         if lines or lost + left_out:
             follower.deliver(self._message(watcher, lines, lost + left_out), len(lines))
 
@@ -225,6 +225,7 @@ class OutputRelay:
                 elif follower.knows(batches):
                     self._tell(follower, watcher, batches, lost.get(watcher, 0))
                 else:
+                    follower.pass_ends(batches)
                     ready.append(follower)
             if ready:
                 lines, left_out = newest(lines_of(batches, {}))

@@ -16,8 +16,8 @@ from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from circus.base.logs import logger
-from circus.web.channels import encoded
 from circus.web.door import Door
+from circus.web.encoding import encoded
 from circus.web.live import Viewer
 from circus.web.problems import Problem
 from circus.web.security import is_cross_site

@@ -128,7 +128,7 @@ def page_headers(origin: Origin) -> dict[str, str]:
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
         f"manifest-src 'self'; connect-src 'self' {socket}; form-action 'self'; base-uri 'self'; "
-        "frame-ancestors 'none'"
+        "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
     return {
         "Content-Security-Policy": policy,

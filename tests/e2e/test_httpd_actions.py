@@ -350,8 +350,10 @@ def test_the_old_addresses(tmp_path: Path) -> None:
             at = "/" + alphabet(daemon.endpoint.encode()).decode()
             page = f"/watcher/{told['id']}/web"
             for path, target in (
-                (f"{at}/watcher/web/", page), (f"{at}/watcher/web/switch_status/", page), (f"{at}/reloadconfig/", "/reload"),
-                (f"{at}/watcher/web/process/kill/{daemon.pids('web')[0]}/", page), (f"{at}/sockets/", f"/sockets?e={told['id']}"),
+                (f"{at}/watcher/web/", page), (f"{at}/watcher/web/switch_status/", page),
+                (f"{at}/reloadconfig/", "/reload"),
+                (f"{at}/watcher/web/process/kill/{daemon.pids('web')[0]}/", page), (f"{at}/sockets/",
+                f"/sockets?e={told['id']}"),
                 ("/disconnect/", "/connect"),
             ):  # fmt: skip
                 answer = ada.get(path)

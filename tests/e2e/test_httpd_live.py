@@ -202,7 +202,7 @@ def test_a_daemon_goes_and_comes_back(tmp_path: Path) -> None:
 def test_several_daemons(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    with Daemon(tmp_path / "one", INI) as one, Daemon(tmp_path / "two", INI) as two:
+    with Daemon(tmp_path / "one", INI) as one, Daemon(tmp_path / "two", INI) as two:  # noqa: SIM117
         with console_of(one, "--endpoint", two.endpoint) as console:
             ada = console.admin()
             endpoints = {each["endpoint"]: each["id"] for each in console.online(ada, 2)}
@@ -229,7 +229,8 @@ def resident(console: Console) -> int:
 @pytest.mark.slow
 def test_slow_readers_cost_nobody_anything(tmp_path: Path) -> None:
     """Fifty pages that follow a flood of output and never read: bounded memory, and a quick page stays quick."""
-    ini = f"capture = True\nstatsd = True\n[watcher:flood]\ncmd = {child_command('writes_lines', 'x', 0, 0.02, 1000, 50)}\n{INI}"
+    flood = child_command("writes_lines", "x", 0, 0.02, 1000, 50)
+    ini = f"capture = True\nstatsd = True\n[watcher:flood]\ncmd = {flood}\n{INI}"
     with Daemon(tmp_path, ini) as daemon, console_of(daemon) as console:
         ada = console.admin()
         [told] = console.online(ada)
@@ -317,5 +318,6 @@ def test_a_first_page_is_small_and_quick(tmp_path: Path) -> None:
 
 
 def test_patches_are_put_together_as_the_rfc_says() -> None:
-    assert patched({"a": 1, "b": {"c": 2, "d": 3}}, {"a": None, "b": {"c": None}, "e": [1]}) == {"b": {"d": 3}, "e": [1]}
+    document = {"a": 1, "b": {"c": 2, "d": 3}}
+    assert patched(document, {"a": None, "b": {"c": None}, "e": [1]}) == {"b": {"d": 3}, "e": [1]}
     assert json.dumps(patched([1], {"a": 1})) == '{"a": 1}'

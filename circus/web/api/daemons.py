@@ -49,7 +49,7 @@ async def show_events(call: Call) -> dict[str, Any]:
 async def show_stats(call: Call) -> dict[str, Any]:
     """The latest measures of everything."""
     daemon, now = call.daemon, time.time()
-    await daemon.call("numwatchers")
+    await daemon.look()
     picture = call.console.hub.overview(daemon, now)
     workers = {node.name: pictures.workers_of(node) for node in pictures.watchers_of(daemon.model)}
     return {"time": now, "source": picture["source"], "note": picture["note"], "totals": picture["totals"],

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from circus.web.api.openapi import document
 from circus.web.api.operation import ANYTHING, Call, Operation, Parameter, reply
 from circus.web.optionforms import hook_names, option_forms, signal_names, stream_forms
 
 
 async def show_openapi(call: Call) -> dict[str, Any]:
     """The document."""
-    from circus.web.api.openapi import document  # it reads all operations, these ones, too
-
-    return document(call.console.settings.url_prefix)
+    return document(call.catalogue, call.console.settings.url_prefix)
 
 
 async def show_options_schema(call: Call) -> dict[str, Any]:

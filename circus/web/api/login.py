@@ -11,6 +11,8 @@ from circus import __version__
 from circus.web.api.operation import TEXT, Call, Operation, record, reply
 from circus.web.problems import Problem
 
+#: Logins that may wait for their turn.
+_MOST_CHECKS = 20
 _SECRET = {"type": "string", "minLength": 1, "maxLength": 1000}
 _LOGIN = {
     "type": "object",
@@ -37,8 +39,14 @@ async def log_in(call: Call) -> dict[str, Any]:
     if "token" in call.body:
         is_known = console.sessions.redeem_link_token(call.body["token"])
     else:
-        async with console.checking:
-            found = await asyncio.to_thread(console.users.check, user, call.body["password"])
+        if console.checks_waiting >= _MOST_CHECKS:
+            raise Problem(429, "too many people log in at this moment; try again")
+        console.checks_waiting += 1
+        try:
+            async with console.checking:
+                found = await asyncio.to_thread(console.users.check, user, call.body["password"])
+        finally:
+            console.checks_waiting -= 1
         is_known = found is not None
     if not is_known:
         console.throttle.failed(keys, now)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from circus import __version__
 from circus.model.options import WATCHER
 from circus.web.api.operation import Operation
-from circus.web.api.operations import OPERATIONS
 from circus.web.optionforms import schema_of
 from circus.web.problems import CONTENT_TYPE, title_of
 
@@ -27,11 +25,10 @@ _ALL = (400, 403)
 _DAEMON = (404, 422, 500, 501, 503, 504)
 
 
-@lru_cache(maxsize=4)
-def document(prefix: str) -> dict[str, Any]:
+def document(operations: Iterable[Operation], prefix: str) -> dict[str, Any]:
     """The document for a console below a URL prefix."""
     paths: dict[str, Any] = {}
-    for operation in OPERATIONS:
+    for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",

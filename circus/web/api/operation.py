@@ -74,6 +74,8 @@ class Call:
     query: dict[str, Any]
     body: dict[str, Any]
     identity: Identity | None
+    #: All operations there are.
+    catalogue: tuple[Operation, ...] = ()
     #: The status of the answer, where it is not that of the operation.
     status: int | None = None
 

@@ -56,7 +56,7 @@ class Route(Door):
             found = complaint({"type": "string", "minLength": 1, "maxLength": 200}, text, name)
             if found or "\0" in text:
                 raise Problem(400, found or f"{name} is no name")
-        call = Call(self.console, self, path, query, body, identity)
+        call = Call(self.console, self, path, query, body, identity, OPERATIONS)
         with self.console.answering():
             answer = await operation.run(call)
         if not self._finished:

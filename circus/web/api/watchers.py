@@ -39,7 +39,7 @@ _PLAN = reply(changes={"type": "array", "items": ANYTHING}, problems={"type": "a
 async def list_watchers(call: Call) -> dict[str, Any]:
     """All of a daemon."""
     daemon = call.daemon
-    await daemon.call("numwatchers")  # nothing stale is told of a daemon that is not there
+    await daemon.look()  # nothing stale is told of a daemon that is not there
     picture = call.console.hub.overview(daemon, time.time())
     return {"endpoint": daemon.id, "totals": picture["totals"], "watchers": list(picture["watchers"].values())}
 
@@ -48,6 +48,7 @@ async def show_watcher(call: Call) -> dict[str, Any]:
     """One with its workers and options."""
     daemon = call.daemon
     options = masked(await options_of(daemon, call.name))
+    await daemon.look()
     status = await daemon.call("status", {"name": call.name})
     node = daemon.model.root.children.get(topic_name(call.name))
     told: dict[str, Any] = {"name": call.name, "workers": {}}
@@ -85,6 +86,7 @@ async def show_series(call: Call) -> dict[str, Any]:
     """Its measures over time."""
     daemon = call.daemon
     await daemon.call("status", {"name": call.name})
+    await daemon.look()
     key = topic_name(call.name)
     resolution, since = call.query.get("resolution", "second"), float(call.query.get("since", 0))
     node = daemon.model.root.children.get(key)

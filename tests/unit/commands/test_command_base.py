@@ -109,7 +109,7 @@ def test_importing_the_package_loads_no_command_and_nothing_heavy() -> None:
         "assert not heavy & (set(sys.modules) - before), heavy & set(sys.modules)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + code],
+        [sys.executable, "-I", "-B", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + code],
         capture_output=True,
         text=True,
         check=False,

@@ -25,7 +25,8 @@ def said(line):
     vocabulary = Vocabulary()
     parsed = parse_arguments(words[1:], vocabulary)["args"]
     message = vocabulary[parsed.command].message(*parsed.args, **parsed.opts)
-    return message["command"], {key: value for key, value in message["properties"].items() if value not in (False, None)}
+    properties = message["properties"].items()
+    return message["command"], {key: value for key, value in properties if value not in (False, None)}
 
 
 def line_of(command, **properties):
@@ -49,7 +50,8 @@ def test_reload(name, graceful, sequential, waiting):
 
 @given(st.sampled_from(["incr", "decr"]), _NAMES, st.integers(1, 9))
 def test_resize(command, name, count):
-    assert said(line_of(command, name=name, nb=count, waiting=True)) == (command, {"name": name, "nb": count, "waiting": True})
+    wanted = {"name": name, "nb": count, "waiting": True}
+    assert said(line_of(command, **wanted)) == (command, wanted)
 
 
 @given(_NAMES, st.integers(1, 99999), st.sampled_from(["HUP", "TERM", "9"]), _FLAG)
@@ -72,9 +74,11 @@ def test_add_and_remove(name, cmd, start):
 @pytest.mark.parametrize(
     "options",
     [
-        {"numprocesses": 4}, {"graceful_timeout": 2.5}, {"cmd": "serve 'a b' --x"}, {"send_hup": True}, {"copy_env": False},
+        {"numprocesses": 4}, {"graceful_timeout": 2.5}, {"cmd": "serve 'a b' --x"}, {"send_hup": True},
+        {"copy_env": False},
         {"env": {"A": "1", "B": "x"}}, {"stop_signal": 9}, {"stop_exit_codes": [77, 78]}, {"max_age": 0, "uid": "www"},
-        {"numprocesses": -1}, {"rlimit_nofile": 100}, {"stdout_stream.class": "FileStream"}, {"hooks.before_start": "a.b"},
+        {"numprocesses": -1}, {"rlimit_nofile": 100}, {"stdout_stream.class": "FileStream"},
+        {"hooks.before_start": "a.b"},
     ],
 )  # fmt: skip
 def test_set(options):

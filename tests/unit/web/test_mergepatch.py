@@ -9,14 +9,18 @@ from hypothesis import strategies as st
 
 from circus.web.mergepatch import apply, diff, prune
 
-_LEAVES = st.one_of(st.booleans(), st.integers(-5, 5), st.floats(-3, 3), st.text(max_size=3), st.lists(st.integers(0, 3), max_size=3))
+_LEAVES = st.one_of(
+    st.booleans(), st.integers(-5, 5), st.floats(-3, 3), st.text(max_size=3), st.lists(st.integers(0, 3), max_size=3)
+)
 _DOCUMENTS = st.recursive(
     st.dictionaries(st.text("abc", max_size=2), _LEAVES, max_size=4),
     lambda inner: st.dictionaries(st.text("abc", max_size=2), st.one_of(_LEAVES, inner), max_size=4),
     max_leaves=12,
 )  # fmt: skip
 _WITH_NULLS = st.recursive(
-    st.one_of(st.none(), _LEAVES), lambda inner: st.dictionaries(st.text("abc", max_size=2), inner, max_size=4), max_leaves=12
+    st.one_of(st.none(), _LEAVES),
+    lambda inner: st.dictionaries(st.text("abc", max_size=2), inner, max_size=4),
+    max_leaves=12,
 )
 
 
@@ -53,7 +57,8 @@ def test_kinds_of_values_are_told_apart():
 
 def test_the_examples_of_the_rfc():
     for document, patch, result in (
-        ({"a": "b"}, {"a": "c"}, {"a": "c"}), ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}), ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}), ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}), ({"a": "b"},
+        {"a": None}, {}),
         ({"a": ["b"]}, {"a": "c"}, {"a": "c"}), ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
         (["a", "b"], ["c", "d"], ["c", "d"]), ({"a": "b"}, ["c"], ["c"]), ({"a": "foo"}, None, None),
         ({"e": None}, {"a": 1}, {"e": None, "a": 1}), ([1, 2], {"a": "b", "c": None}, {"a": "b"}),

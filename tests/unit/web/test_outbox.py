@@ -42,7 +42,9 @@ class Reading(RuleBasedStateMachine):
         self.seen.pop(topic, None)
         self.outbox.forget(topic)
 
-    @rule(topic=st.sampled_from(TOPICS), key=st.sampled_from("abc"), value=st.integers(0, 3), size=st.integers(1, 400_000))
+    @rule(
+        topic=st.sampled_from(TOPICS), key=st.sampled_from("abc"), value=st.integers(0, 3), size=st.integers(1, 400_000)
+    )
     def change(self, topic, key, value, size):
         old = self.documents[topic]
         new = {**old, key: value, "text": "x" * size, "n": old["n"] + 1}

@@ -102,7 +102,8 @@ def test_who_uses_a_socket():
 
 
 def test_spans_change_as_seldom_as_they_are_read():
-    assert [coarse_span(value) for value in (1.9, 59.9, 61, 3599, 3700, None, "x")] == [1, 59, 60, 3590, 3660, None, None]
+    spans = [coarse_span(value) for value in (1.9, 59.9, 61, 3599, 3700, None, "x")]
+    assert spans == [1, 59, 60, 3590, 3660, None, None]
 
 
 # -- histories ----------------------------------------------------------------------------------------------
@@ -212,6 +213,38 @@ def test_a_relay_tells_everybody_without_gap_and_double():
     assert [message["lost"] for message in late] == [0, 3]
     assert early[0]["first"] is True
     assert other == []
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.lists(st.integers(1, 4), max_size=8), st.sets(st.integers(0, 8)))
+def test_however_past_and_present_overlap(before, told, sizes, flushes):
+    """The past has the first lines; live batches begin somewhere before its end, and are gathered in any way."""
+
+    async def story():
+        relay, follower = OutputRelay(Anybody()), Listener()
+        relay._followers = {follower}
+        start = min(before, told)
+        batches, position = [], start
+        for size in sizes:
+            texts = [f"{number:03}" for number in range(position, position + size)]
+            batches.append(batch(texts, offset=4 * position, seq=position - start))
+            position += size
+        half = len(batches) // 2
+        for number, each in enumerate(batches):
+            if number == half:
+                past = [{"text": f"{line:03}", "watcher": "web"} for line in range(told)]
+                relay._tell_past(follower, {"lines": past, "ends": {"5.stdout": 4 * told}}, "")
+            relay._hear("output.web.1", each)
+            if number in flushes:
+                relay._flush()
+        if follower.early is not None:
+            past = [{"text": f"{line:03}", "watcher": "web"} for line in range(told)]
+            relay._tell_past(follower, {"lines": past, "ends": {"5.stdout": 4 * told}}, "")
+        relay._flush()
+        relay.close()
+        found = [line["text"] for message in told_to(follower) for line in message["lines"]]
+        assert found == [f"{number:03}" for number in range(max(told, position))]
+
+    asyncio.run(story())
 
 
 # -- small things -------------------------------------------------------------------------------------------

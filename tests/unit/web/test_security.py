@@ -15,10 +15,12 @@ HERE = Origin("192.0.2.1", "http", "localhost:8080")
 @pytest.mark.parametrize(
     ("host", "is_fine"),
     [
-        ("localhost", True), ("localhost:8080", True), ("LOCALHOST.", True), ("127.0.0.1:8080", True), ("[::1]:8080", True),
+        ("localhost", True), ("localhost:8080", True), ("LOCALHOST.", True), ("127.0.0.1:8080", True),
+        ("[::1]:8080", True),
         ("192.0.2.7", True), ("ops.example.org", True), ("a.b.example.com:443", True), ("example.com", False),
         ("evil.example", False), ("localhost.evil.example", False), ("evil.example:8080", False), ("", False),
-        ("ops.example.org.evil.example", False), ("local host", False), ("localhost:port", False), ("xexample.com", False),
+        ("ops.example.org.evil.example", False), ("local host", False), ("localhost:port", False),
+        ("xexample.com", False),
         ("localhost:8080@evil.example", False), ("127.0.0.1.evil.example", False), ("1.2.3", False), ("a\nb", False),
     ],
 )  # fmt: skip
@@ -40,7 +42,8 @@ def test_origins():
 
 
 def test_only_trusted_proxies_are_believed():
-    headers = {"Host": "ops.example.org", "X-Forwarded-For": "1.1.1.1, 192.0.2.9, 10.0.0.2", "X-Forwarded-Proto": "https",
+    headers = {"Host": "ops.example.org", "X-Forwarded-For": "1.1.1.1, 192.0.2.9, 10.0.0.2",
+    "X-Forwarded-Proto": "https",
                "X-Forwarded-Host": "other.example.org"}  # fmt: skip
     proxies = Proxies(["10.0.0.0/8", "::1"])
     assert proxies.origin("10.0.0.1", "http", headers) == Origin("192.0.2.9", "https", "other.example.org")
@@ -63,7 +66,8 @@ def test_the_policy_names_the_websocket_of_this_very_server():
 
 def test_secrets_are_masked():
     options = {
-        "cmd": "serve --password=x --port 80 --api-token y", "env": {"DB_PASSWORD": "a", "PATH": "/bin", "API_KEY": "b", "EMPTY_TOKEN": ""},
+        "cmd": "serve --password=x --port 80 --api-token y", "env": {"DB_PASSWORD": "a", "PATH": "/bin",
+        "API_KEY": "b", "EMPTY_TOKEN": ""},
         "args": ["--secret=z", "1"], "redis.password": "p", "statsd.host": "h", "numprocesses": 2, "uid": None,
         "url": "postgres://me:hunter2@db/x",
     }  # fmt: skip

@@ -51,7 +51,8 @@ def test_defaults(monkeypatch):
 def test_what_is_given(monkeypatch):
     monkeypatch.setenv("CIRCUS_WATCHER", "circushttpd")
     settings = settings_of(
-        "--fd", "7", "--endpoint", "tcp://a:1", "--endpoint", "tcp://b:1", "--endpoint", "tcp://a:1", "--multicast", "none",
+        "--fd", "7", "--endpoint", "tcp://a:1", "--endpoint", "tcp://b:1", "--endpoint", "tcp://a:1",
+        "--multicast", "none",
         "--url-prefix", "circus/web/", "--trusted-hosts", "a.example, b.example", "--trusted-hosts", "*.c.example",
         "--trusted-proxies", "10.0.0.0/8,unix", "--state-dir", "/s", "--users", "/u",
     )  # fmt: skip

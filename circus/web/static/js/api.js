@@ -54,7 +54,11 @@ export class Api {
     let response;
     try {
       response = await fetch(this.url(`api/v1/${path}`, query), {
-        method, headers, signal, credentials: "same-origin", cache: "no-store",
+        method,
+        headers,
+        signal,
+        credentials: "same-origin",
+        cache: "no-store",
         body: body === undefined ? undefined : JSON.stringify(body),
       });
     } catch (error) {

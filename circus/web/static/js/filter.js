@@ -4,7 +4,19 @@
  */
 
 const SIZES = { k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
-const MEASURES = { cpu: "cpu", mem: "rss", rss: "rss", memory: "rss", restarts: "restarts", workers: "count", count: "count", uptime: "uptime", queue: "queue", pid: "pid", wid: "wid" };
+const MEASURES = {
+  cpu: "cpu",
+  mem: "rss",
+  rss: "rss",
+  memory: "rss",
+  restarts: "restarts",
+  workers: "count",
+  count: "count",
+  uptime: "uptime",
+  queue: "queue",
+  pid: "pid",
+  wid: "wid",
+};
 const COMPARISON = /^([a-z]+)(>=|<=|>|<|=)(\d+(?:\.\d+)?)([kmgt])?$/i;
 
 /** @param {string} typed @returns {(row: any) => boolean} */
@@ -23,7 +35,10 @@ function makeTest(word) {
   const low = word.toLowerCase();
   if (low.startsWith("is:")) return (row) => kinds(row).has(low.slice(3));
   if (low.startsWith("status:")) return (row) => String(row.status || row.state || "").startsWith(low.slice(7));
-  return (row) => String(row.name ?? "").toLowerCase().includes(low) || String(row.pid ?? "") === low;
+  return (row) =>
+    String(row.name ?? "")
+      .toLowerCase()
+      .includes(low) || String(row.pid ?? "") === low;
 }
 
 function comparison([, name, operator, digits, unit]) {
@@ -32,7 +47,9 @@ function comparison([, name, operator, digits, unit]) {
   return (row) => {
     const value = row[key];
     if (typeof value !== "number") return false;
-    return { ">": value > bound, "<": value < bound, ">=": value >= bound, "<=": value <= bound, "=": value === bound }[operator];
+    return { ">": value > bound, "<": value < bound, ">=": value >= bound, "<=": value <= bound, "=": value === bound }[
+      operator
+    ];
   };
 }
 

@@ -90,5 +90,7 @@ export function now() {
 
 /** Join command words for a POSIX shell. */
 export function shellWords(words) {
-  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${String(word).replaceAll("'", "'\\''")}'`)).join(" ");
+  return words
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${String(word).replaceAll("'", "'\\''")}'`))
+    .join(" ");
 }

@@ -68,7 +68,15 @@ export class Router {
   }
 
   #clicked(event) {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
     if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
     if (!link.pathname.startsWith(this.base) || /\/(api|static|metrics)(\/|$)/.test(link.pathname)) return;

@@ -6,8 +6,12 @@ import { icon } from "./ui/icons.js";
 import { menuButton } from "./ui/menu.js";
 
 const PAGES = [
-  ["", "overview", "Overview", "o"], ["logs", "logs", "Logs", "l"], ["events", "events", "Events", "e"],
-  ["sockets", "sockets", "Sockets", "s"], ["plugins", "plugins", "Plugins", "p"], ["daemon", "daemon", "Daemon", "d"],
+  ["", "overview", "Overview", "o"],
+  ["logs", "logs", "Logs", "l"],
+  ["events", "events", "Events", "e"],
+  ["sockets", "sockets", "Sockets", "s"],
+  ["plugins", "plugins", "Plugins", "p"],
+  ["daemon", "daemon", "Daemon", "d"],
 ];
 
 export class Shell {
@@ -26,14 +30,43 @@ export class Shell {
     this.endpoints = h("ul", { class: "endpoint-list" });
     this.user = h("div", { class: "side-user" });
     this.side = this.#sidebar();
-    this.menu = h("button", { type: "button", class: "icon-button menu-toggle", "aria-label": "Menu", "aria-expanded": "false", "aria-controls": "side", on: { click: () => this.#toggleSide() } }, icon("menu"));
+    this.menu = h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button menu-toggle",
+        "aria-label": "Menu",
+        "aria-expanded": "false",
+        "aria-controls": "side",
+        on: { click: () => this.#toggleSide() },
+      },
+      icon("menu"),
+    );
     this.main = h("main", { id: "main", tabindex: "-1" }, this.page);
-    this.element = h("div", { class: "shell" },
-      h("a", { class: "skip", href: "#main", on: { click: (event) => (event.preventDefault(), this.main.focus()) } }, "Skip to the content"),
+    this.element = h(
+      "div",
+      { class: "shell" },
+      h(
+        "a",
+        { class: "skip", href: "#main", on: { click: (event) => (event.preventDefault(), this.main.focus()) } },
+        "Skip to the content",
+      ),
       this.side,
-      h("div", { class: "body" },
-        h("header", { class: "head" }, this.menu, h("div", { class: "head-title" }, this.crumbs, this.title), this.tools, this.link),
-        this.banner, this.main));
+      h(
+        "div",
+        { class: "body" },
+        h(
+          "header",
+          { class: "head" },
+          this.menu,
+          h("div", { class: "head-title" }, this.crumbs, this.title),
+          this.tools,
+          this.link,
+        ),
+        this.banner,
+        this.main,
+      ),
+    );
     this.side.addEventListener("click", (event) => event.target.closest("a") && this.#toggleSide(false));
     this.#follow();
   }
@@ -54,7 +87,8 @@ export class Shell {
   }
 
   mark(page) {
-    for (const [key, link] of this.links) attr(link, "aria-current", key === page || (page === "watcher" && key === "overview") ? "page" : null);
+    for (const [key, link] of this.links)
+      attr(link, "aria-current", key === page || (page === "watcher" && key === "overview") ? "page" : null);
   }
 
   // -- inside ------------------------------------------------------------------------------------------
@@ -62,22 +96,52 @@ export class Shell {
   #sidebar() {
     const { router } = this.ctx;
     const item = ([path, key, label, letter]) => {
-      const link = h("a", { href: router.href(path), class: "side-link", title: `${label} (g ${letter})` }, icon(key), h("span", null, label), key === "overview" ? this.badge : null);
+      const link = h(
+        "a",
+        { href: router.href(path), class: "side-link", title: `${label} (g ${letter})` },
+        icon(key),
+        h("span", null, label),
+        key === "overview" ? this.badge : null,
+      );
       this.links.set(key, link);
       return h("li", null, link);
     };
     const add = h("a", { href: router.href("add"), class: "side-link" }, icon("add"), h("span", null, "Add watcher"));
-    const reload = h("a", { href: router.href("reload"), class: "side-link" }, icon("reload"), h("span", null, "Reload config"));
+    const reload = h(
+      "a",
+      { href: router.href("reload"), class: "side-link" },
+      icon("reload"),
+      h("span", null, "Reload config"),
+    );
     this.links.set("add", add);
     this.links.set("reload", reload);
-    return h("nav", { class: "side", id: "side", "aria-label": "Console" },
-      h("a", { class: "brand", href: router.href("") }, h("img", { src: this.ctx.asset("icon.svg"), alt: "", width: "24", height: "24" }), h("span", null, "Circus")),
-      h("button", { type: "button", class: "find", on: { click: () => this.does.openPalette() } }, icon("search"), h("span", null, "Go to or do…"), h("kbd", null, "Ctrl K")),
+    return h(
+      "nav",
+      { class: "side", id: "side", "aria-label": "Console" },
+      h(
+        "a",
+        { class: "brand", href: router.href("") },
+        h("img", { src: this.ctx.asset("icon.svg"), alt: "", width: "24", height: "24" }),
+        h("span", null, "Circus"),
+      ),
+      h(
+        "button",
+        { type: "button", class: "find", on: { click: () => this.does.openPalette() } },
+        icon("search"),
+        h("span", null, "Go to or do…"),
+        h("kbd", null, "Ctrl K"),
+      ),
       h("ul", { class: "side-list" }, PAGES.map(item)),
       h("ul", { class: "side-list second" }, h("li", null, add), h("li", null, reload)),
-      h("div", { class: "side-section" }, h("h2", null, "Endpoints"), this.endpoints,
-        h("a", { class: "side-link small", href: router.href("connect") }, icon("link"), h("span", null, "Connect…"))),
-      this.user);
+      h(
+        "div",
+        { class: "side-section" },
+        h("h2", null, "Endpoints"),
+        this.endpoints,
+        h("a", { class: "side-link small", href: router.href("connect") }, icon("link"), h("span", null, "Connect…")),
+      ),
+      this.user,
+    );
   }
 
   #toggleSide(open = !this.element.classList.contains("side-open")) {
@@ -89,7 +153,11 @@ export class Shell {
   #follow() {
     const { store, live } = this.ctx;
     this.draw = () => this.#draw();
-    this.stops = [store.follow("overview", () => this.#overview()), live.on("state", () => soon(this.draw)), live.on("endpoint", () => soon(this.draw))];
+    this.stops = [
+      store.follow("overview", () => this.#overview()),
+      live.on("state", () => soon(this.draw)),
+      live.on("endpoint", () => soon(this.draw)),
+    ];
     this.timer = setInterval(this.draw, 1000);
     this.drawUser();
     this.#draw();
@@ -97,10 +165,51 @@ export class Shell {
 
   drawUser() {
     const { session } = this.ctx.api;
-    const theme = menuButton({ cls: "icon-button", label: "Light or dark", content: icon("sun"), items: () => ["system", "light", "dark"].map((each) => ({ label: each[0].toUpperCase() + each.slice(1), icon: chosenTheme() === each ? "check" : undefined, run: () => chooseTheme(each) })) });
-    put(this.user, h("span", { class: "who" }, h("strong", null, session.user || "everybody"), h("small", null, session.auth === "none" ? "no login" : session.role || "")),
-      theme, h("button", { type: "button", class: "icon-button", "aria-label": "Keyboard shortcuts", title: "Keyboard shortcuts (?)", on: { click: () => this.does.help() } }, icon("help")),
-      session.auth === "none" ? null : h("button", { type: "button", class: "icon-button", "aria-label": "Log out", title: "Log out", on: { click: () => this.does.logout() } }, icon("leave")));
+    const theme = menuButton({
+      cls: "icon-button",
+      label: "Light or dark",
+      content: icon("sun"),
+      items: () =>
+        ["system", "light", "dark"].map((each) => ({
+          label: each[0].toUpperCase() + each.slice(1),
+          icon: chosenTheme() === each ? "check" : undefined,
+          run: () => chooseTheme(each),
+        })),
+    });
+    put(
+      this.user,
+      h(
+        "span",
+        { class: "who" },
+        h("strong", null, session.user || "everybody"),
+        h("small", null, session.auth === "none" ? "no login" : session.role || ""),
+      ),
+      theme,
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon-button",
+          "aria-label": "Keyboard shortcuts",
+          title: "Keyboard shortcuts (?)",
+          on: { click: () => this.does.help() },
+        },
+        icon("help"),
+      ),
+      session.auth === "none"
+        ? null
+        : h(
+            "button",
+            {
+              type: "button",
+              class: "icon-button",
+              "aria-label": "Log out",
+              title: "Log out",
+              on: { click: () => this.does.logout() },
+            },
+            icon("leave"),
+          ),
+    );
   }
 
   #overview() {
@@ -113,9 +222,26 @@ export class Shell {
     const key = endpoints.map(([eid, each]) => [eid, each.name, each.online].join()).join(";");
     if (key !== this.endpointsKey) {
       this.endpointsKey = key;
-      put(this.endpoints, endpoints.map(([eid, each]) => h("li", null, h("a", { class: "endpoint-link", href: this.ctx.router.href("", { e: endpoints.length > 1 ? eid : "" }), title: each.endpoint },
-        h("span", { class: `dot ${each.online ? "on" : "off"}`, "aria-hidden": "true" }), h("span", { class: "cut" }, each.name || each.endpoint),
-        each.online ? null : h("small", null, "offline")))));
+      put(
+        this.endpoints,
+        endpoints.map(([eid, each]) =>
+          h(
+            "li",
+            null,
+            h(
+              "a",
+              {
+                class: "endpoint-link",
+                href: this.ctx.router.href("", { e: endpoints.length > 1 ? eid : "" }),
+                title: each.endpoint,
+              },
+              h("span", { class: `dot ${each.online ? "on" : "off"}`, "aria-hidden": "true" }),
+              h("span", { class: "cut" }, each.name || each.endpoint),
+              each.online ? null : h("small", null, "offline"),
+            ),
+          ),
+        ),
+      );
     }
     soon(this.draw);
   }
@@ -127,25 +253,63 @@ export class Shell {
     document.documentElement.dataset.link = phase === "online" ? "online" : "offline";
     const daemons = this.#lostDaemons();
     attr(this.link, "data-kind", phase === "online" ? (daemons.length ? "part" : "on") : "off");
-    text(this.link, phase === "online" ? (daemons.length ? "Daemon offline" : "Live") : phase === "connecting" ? "Connecting…" : "Offline");
+    text(
+      this.link,
+      phase === "online"
+        ? daemons.length
+          ? "Daemon offline"
+          : "Live"
+        : phase === "connecting"
+          ? "Connecting…"
+          : "Offline",
+    );
     if (phase === "offline") {
-      this.#banner(`Offline since ${clock(since)} (${age(here - since)}): the console's server does not answer. What is shown is not current.`,
-        retryAt > here ? `Trying again in ${age(retryAt - here)}.` : "Trying now…");
+      this.#banner(
+        `Offline since ${clock(since)} (${age(here - since)}): the console's server does not answer. What is shown is not current.`,
+        retryAt > here ? `Trying again in ${age(retryAt - here)}.` : "Trying now…",
+      );
     } else if (phase === "online" && daemons.length) {
-      this.#banner(daemons.map((each) => `${each.name} is offline since ${clock(each.since)} (${age(live.now() - each.since)})${each.reason ? `: ${each.reason}` : ""}.`).join(" "), "What is shown of it is not current.");
+      this.#banner(
+        daemons
+          .map(
+            (each) =>
+              `${each.name} is offline since ${clock(each.since)} (${age(live.now() - each.since)})${each.reason ? `: ${each.reason}` : ""}.`,
+          )
+          .join(" "),
+        "What is shown of it is not current.",
+      );
     } else show(this.banner, false);
   }
 
   #lostDaemons() {
     const endpoints = this.ctx.store.peek("overview")?.endpoints || {};
-    return Object.entries(endpoints).filter(([, each]) => each.online === false).map(([eid, each]) => ({ name: each.name || each.endpoint, since: this.ctx.live.lost.get(eid)?.since || each.since, reason: this.ctx.live.lost.get(eid)?.reason || each.reason || "" }));
+    return Object.entries(endpoints)
+      .filter(([, each]) => each.online === false)
+      .map(([eid, each]) => ({
+        name: each.name || each.endpoint,
+        since: this.ctx.live.lost.get(eid)?.since || each.since,
+        reason: this.ctx.live.lost.get(eid)?.reason || each.reason || "",
+      }));
   }
 
   #banner(words, tail) {
     if (!this.bannerParts) {
       // Only the first words are said aloud; the seconds that tick are not.
-      this.bannerParts = { words: h("span", { "aria-live": "off" }), tail: h("small", { "aria-live": "off" }), retry: h("button", { type: "button", class: "button small", on: { click: () => this.ctx.live.retry() } }, "Try now") };
-      put(this.banner, icon("warning"), h("span", { class: "banner-words" }, this.bannerParts.words, " ", this.bannerParts.tail), this.bannerParts.retry);
+      this.bannerParts = {
+        words: h("span", { "aria-live": "off" }),
+        tail: h("small", { "aria-live": "off" }),
+        retry: h(
+          "button",
+          { type: "button", class: "button small", on: { click: () => this.ctx.live.retry() } },
+          "Try now",
+        ),
+      };
+      put(
+        this.banner,
+        icon("warning"),
+        h("span", { class: "banner-words" }, this.bannerParts.words, " ", this.bannerParts.tail),
+        this.bannerParts.retry,
+      );
     }
     text(this.bannerParts.words, words);
     text(this.bannerParts.tail, tail);
@@ -164,6 +328,8 @@ export function chooseTheme(theme) {
   try {
     if (theme === "system") localStorage.removeItem("circus.theme");
     else localStorage.setItem("circus.theme", theme);
-  } catch { /* storage is forbidden: it holds for this page */ }
+  } catch {
+    /* storage is forbidden: it holds for this page */
+  }
   document.dispatchEvent(new Event("themechange"));
 }

@@ -3,5 +3,7 @@
   try {
     const chosen = localStorage.getItem("circus.theme");
     if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
-  } catch { /* storage is forbidden: the system's preference holds */ }
+  } catch {
+    /* storage is forbidden: the system's preference holds */
+  }
 })();

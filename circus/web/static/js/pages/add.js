@@ -18,13 +18,16 @@ export function mount(ctx) {
   const wait = loading("Reading the option table…");
   ctx.root.append(wait);
   let form = null;
-  readSchema(ctx.api).then((schema) => {
-    if (!wait.isConnected) return;
-    show(wait, false);
-    form = addForm(ctx, schema);
-    ctx.root.append(form.element);
-    form.focus();
-  }, (error) => put(wait, `The option table could not be read: ${error.message}`));
+  readSchema(ctx.api).then(
+    (schema) => {
+      if (!wait.isConnected) return;
+      show(wait, false);
+      form = addForm(ctx, schema);
+      ctx.root.append(form.element);
+      form.focus();
+    },
+    (error) => put(wait, `The option table could not be read: ${error.message}`),
+  );
   const stop = ctx.store.follow("overview", () => form?.refresh());
   return () => {
     stop();
@@ -33,11 +36,25 @@ export function mount(ctx) {
 }
 
 function addForm(ctx, schema) {
-  const rows = schema.options.filter((row) => row.addable && !row.deprecated && !(row.family && row.family === row.name)).map((row) => (row.name === "name" || row.name === "cmd" ? { ...row, required: true } : row));
-  if (!rows.some((row) => row.name === "name")) rows.unshift({ name: "name", kind: "text", choices: null, default: "", doc: "Name of the watcher. Compared without case.", on_change: "replace", required: true });
+  const rows = schema.options
+    .filter((row) => row.addable && !row.deprecated && !(row.family && row.family === row.name))
+    .map((row) => (row.name === "name" || row.name === "cmd" ? { ...row, required: true } : row));
+  if (!rows.some((row) => row.name === "name"))
+    rows.unshift({
+      name: "name",
+      kind: "text",
+      choices: null,
+      default: "",
+      doc: "Name of the watcher. Compared without case.",
+      on_change: "replace",
+      required: true,
+    });
   const fields = new Map();
   const make = (row) => {
-    const field = optionField(row, { value: row.required ? "" : row.kind === "boolean" ? row.default : undefined, onInput: (each) => heard(each) });
+    const field = optionField(row, {
+      value: row.required ? "" : row.kind === "boolean" ? row.default : undefined,
+      onInput: (each) => heard(each),
+    });
     fields.set(row.name, field);
     return field.element;
   };
@@ -47,18 +64,60 @@ function addForm(ctx, schema) {
   const endpointBox = h("label", { class: "field" }, h("span", null, "Daemon"), endpoint);
   const start = h("input", { type: "checkbox", class: "switch", checked: true, on: { change: () => check() } });
   const line = copyLine("");
-  const section = h("pre", { class: "ini", tabindex: "0", "aria-label": "The same as a section of the configuration file" });
+  const section = h("pre", {
+    class: "ini",
+    tabindex: "0",
+    "aria-label": "The same as a section of the configuration file",
+  });
   const problem = h("p", { class: "form-error", role: "alert", hidden: true });
   const forbidden = ctx.actions.forbidden("add");
-  const submit = h("button", { type: "submit", class: "button primary", disabled: !!forbidden, title: forbidden || null }, icon("add"), "Add watcher");
-  const more = h("details", { class: "more-options" }, h("summary", null, `More options (${rest.length})`), grouped(rest).map(([title, mine]) => h("fieldset", { class: "option-group" }, h("legend", null, title), mine.map(make))));
-  const element = h("form", { class: "add-form", novalidate: true },
-    h("div", { class: "panel" }, h("div", { class: "panel-body" }, endpointBox, h("div", { class: "option-group" }, first.map(make)), more)),
-    h("aside", { class: "panel preview", "aria-label": "Preview" }, h("div", { class: "panel-body stack" },
-      forbidden ? h("p", { class: "notice" }, icon("warning"), h("span", null, `Adding ${forbidden}.`)) : null,
-      h("label", { class: "check" }, start, " Start it at once"), problem, submit,
-      h("div", null, h("h3", null, "On the command line"), line),
-      h("div", null, h("h3", null, "In the configuration file"), section, h("p", { class: "hint" }, "What is added here lasts until the daemon ends. Write it into the file to keep it.")))));
+  const submit = h(
+    "button",
+    { type: "submit", class: "button primary", disabled: !!forbidden, title: forbidden || null },
+    icon("add"),
+    "Add watcher",
+  );
+  const more = h(
+    "details",
+    { class: "more-options" },
+    h("summary", null, `More options (${rest.length})`),
+    grouped(rest).map(([title, mine]) =>
+      h("fieldset", { class: "option-group" }, h("legend", null, title), mine.map(make)),
+    ),
+  );
+  const element = h(
+    "form",
+    { class: "add-form", novalidate: true },
+    h(
+      "div",
+      { class: "panel" },
+      h("div", { class: "panel-body" }, endpointBox, h("div", { class: "option-group" }, first.map(make)), more),
+    ),
+    h(
+      "aside",
+      { class: "panel preview", "aria-label": "Preview" },
+      h(
+        "div",
+        { class: "panel-body stack" },
+        forbidden ? h("p", { class: "notice" }, icon("warning"), h("span", null, `Adding ${forbidden}.`)) : null,
+        h("label", { class: "check" }, start, " Start it at once"),
+        problem,
+        submit,
+        h("div", null, h("h3", null, "On the command line"), line),
+        h(
+          "div",
+          null,
+          h("h3", null, "In the configuration file"),
+          section,
+          h(
+            "p",
+            { class: "hint" },
+            "What is added here lasts until the daemon ends. Write it into the file to keep it.",
+          ),
+        ),
+      ),
+    ),
+  );
   let timer = 0;
   let asked = 0;
 
@@ -67,9 +126,15 @@ function addForm(ctx, schema) {
     for (const [name, field] of fields) {
       if (name === "name" || name === "cmd" || !field.changed) continue;
       const { value } = field.read();
-      if (value !== null && value !== undefined && !(name === "env" && !Object.keys(value).length)) options[name] = value;
+      if (value !== null && value !== undefined && !(name === "env" && !Object.keys(value).length))
+        options[name] = value;
     }
-    return { name: fields.get("name").typed.trim(), cmd: fields.get("cmd").typed.trim(), options, start: start.checked };
+    return {
+      name: fields.get("name").typed.trim(),
+      cmd: fields.get("cmd").typed.trim(),
+      options,
+      start: start.checked,
+    };
   }
 
   /** Complaints that the browser finds by itself. */
@@ -96,7 +161,12 @@ function addForm(ctx, schema) {
     const lines = [`[watcher:${name || "NAME"}]`, `cmd = ${cmd}`];
     for (const [key, value] of Object.entries(options)) if (key !== "env") lines.push(`${key} = ${optionText(value)}`);
     if (!starts) lines.push("autostart = False");
-    if (options.env) lines.push("", `[env:${name || "NAME"}]`, ...Object.entries(options.env).map(([key, value]) => `${key} = ${value}`));
+    if (options.env)
+      lines.push(
+        "",
+        `[env:${name || "NAME"}]`,
+        ...Object.entries(options.env).map(([key, value]) => `${key} = ${value}`),
+      );
     text(section, lines.join("\n"));
   }
 
@@ -107,7 +177,11 @@ function addForm(ctx, schema) {
     asked += 1;
     const turn = asked;
     try {
-      const told = await ctx.api.post("watchers", { ...wanted, dry_run: true }, { endpoint: endpoint.value || chosenEndpoint(ctx) });
+      const told = await ctx.api.post(
+        "watchers",
+        { ...wanted, dry_run: true },
+        { endpoint: endpoint.value || chosenEndpoint(ctx) },
+      );
       if (turn !== asked) return;
       if (told.circusctl) line.setLine(told.circusctl);
       for (const [name, why] of Object.entries(told.errors || {})) complain(name, why);
@@ -150,10 +224,15 @@ function addForm(ctx, schema) {
     const wanted = values();
     const eid = endpoint.value || chosenEndpoint(ctx);
     let failed = null;
-    const reply = await ctx.actions.run(`Adding ${wanted.name}`, () => ctx.api.post("watchers", wanted, { endpoint: eid }).catch((error) => {
-      failed = error;
-      throw error;
-    }), { line: line.querySelector("code").textContent });
+    const reply = await ctx.actions.run(
+      `Adding ${wanted.name}`,
+      () =>
+        ctx.api.post("watchers", wanted, { endpoint: eid }).catch((error) => {
+          failed = error;
+          throw error;
+        }),
+      { line: line.querySelector("code").textContent },
+    );
     submit.disabled = false;
     if (failed?.told) takeProblem(failed);
     if (reply) ctx.router.go(watcherHref(ctx.router, eid, wanted.name));

@@ -18,11 +18,17 @@ export function mount(ctx) {
   const stop = ctx.store.follow("daemon", (topic) => {
     if (!topic.data) return;
     show(wait, false);
-    keyed(blocks, endpointsOf(topic.data), ([eid]) => eid, ([eid]) => {
-      const block = daemonBlock(ctx, eid);
-      made.set(eid, block);
-      return block.element;
-    }, (_node, [eid, daemon]) => made.get(eid).update(daemon, topic));
+    keyed(
+      blocks,
+      endpointsOf(topic.data),
+      ([eid]) => eid,
+      ([eid]) => {
+        const block = daemonBlock(ctx, eid);
+        made.set(eid, block);
+        return block.element;
+      },
+      (_node, [eid, daemon]) => made.get(eid).update(daemon, topic),
+    );
     own.update(topic.data.console || {}, topic);
   });
   return () => {
@@ -33,24 +39,106 @@ export function mount(ctx) {
 
 function daemonBlock(ctx, eid) {
   let daemon = {};
-  const quit = h("button", { type: "button", class: "button danger-quiet", disabled: !!ctx.actions.forbidden("quit"), title: ctx.actions.forbidden("quit") || null, on: { click: () => askQuit(ctx, eid, daemon) } }, icon("leave"), "Quit the daemon…");
-  const reload = h("a", { class: "button", href: ctx.router.href("reload", { e: eid }) }, icon("reload"), "Reload config");
+  const quit = h(
+    "button",
+    {
+      type: "button",
+      class: "button danger-quiet",
+      disabled: !!ctx.actions.forbidden("quit"),
+      title: ctx.actions.forbidden("quit") || null,
+      on: { click: () => askQuit(ctx, eid, daemon) },
+    },
+    icon("leave"),
+    "Quit the daemon…",
+  );
+  const reload = h(
+    "a",
+    { class: "button", href: ctx.router.href("reload", { e: eid }) },
+    icon("reload"),
+    "Reload config",
+  );
   const block = panel("", { tools: [reload, quit] });
-  const tiles = { cpu: tile("CPU"), rss: tile("Memory"), stall: tile("Loop stall"), threads: tile("Threads"), fds: tile("Open files"), uptime: tile("Uptime") };
+  const tiles = {
+    cpu: tile("CPU"),
+    rss: tile("Memory"),
+    stall: tile("Loop stall"),
+    threads: tile("Threads"),
+    fds: tile("Open files"),
+    uptime: tile("Uptime"),
+  };
   const group = new ChartGroup({ span: 300 });
   const charts = [
-    group.add({ title: "CPU of the daemon", lines: [{ key: "cpu", label: "CPU", tone: "cpu" }], format: percent, floor: 5 }),
-    group.add({ title: "Memory", lines: [{ key: "rss", label: "Memory", tone: "mem" }], format: bytes, floor: 1024 * 1024, binary: true }),
-    group.add({ title: "Loop stall", lines: [{ key: "stall", label: "Stall", tone: "bad" }], format: milliseconds, floor: 0.01 }),
+    group.add({
+      title: "CPU of the daemon",
+      lines: [{ key: "cpu", label: "CPU", tone: "cpu" }],
+      format: percent,
+      floor: 5,
+    }),
+    group.add({
+      title: "Memory",
+      lines: [{ key: "rss", label: "Memory", tone: "mem" }],
+      format: bytes,
+      floor: 1024 * 1024,
+      binary: true,
+    }),
+    group.add({
+      title: "Loop stall",
+      lines: [{ key: "stall", label: "Stall", tone: "bad" }],
+      format: milliseconds,
+      floor: 0.01,
+    }),
   ];
   const processes = h("tbody");
   const facts = h("dl", { class: "facts" });
   const globals = h("dl", { class: "facts mono-values" });
-  block.body.append(h("dl", { class: "tiles" }, Object.values(tiles)), h("div", { class: "chart-grid" }, charts.map((chart) => chart.element)),
-    h("div", { class: "columns" },
-      h("section", null, h("h3", null, "Processes of Circus"), h("div", { class: "scroll-x" }, h("table", { class: "plain", "aria-label": "Processes of Circus" }, h("thead", null, h("tr", null, ["Process", "Pid", "CPU", "Memory", "Age"].map((label, index) => h("th", { scope: "col", class: index ? "num" : "" }, label)))), processes)), h("h3", null, "About"), facts),
-      h("section", null, h("h3", null, "Global options"), globals)));
-  const pairs = (list, entries) => keyed(list, entries, ([key]) => key, ([key]) => h("div", null, h("dt", null, key), h("dd")), (node, [, value]) => text(node.lastElementChild, value));
+  block.body.append(
+    h("dl", { class: "tiles" }, Object.values(tiles)),
+    h(
+      "div",
+      { class: "chart-grid" },
+      charts.map((chart) => chart.element),
+    ),
+    h(
+      "div",
+      { class: "columns" },
+      h(
+        "section",
+        null,
+        h("h3", null, "Processes of Circus"),
+        h(
+          "div",
+          { class: "scroll-x" },
+          h(
+            "table",
+            { class: "plain", "aria-label": "Processes of Circus" },
+            h(
+              "thead",
+              null,
+              h(
+                "tr",
+                null,
+                ["Process", "Pid", "CPU", "Memory", "Age"].map((label, index) =>
+                  h("th", { scope: "col", class: index ? "num" : "" }, label),
+                ),
+              ),
+            ),
+            processes,
+          ),
+        ),
+        h("h3", null, "About"),
+        facts,
+      ),
+      h("section", null, h("h3", null, "Global options"), globals),
+    ),
+  );
+  const pairs = (list, entries) =>
+    keyed(
+      list,
+      entries,
+      ([key]) => key,
+      ([key]) => h("div", null, h("dt", null, key), h("dd")),
+      (node, [, value]) => text(node.lastElementChild, value),
+    );
   return {
     element: block,
     destroy: () => group.destroy(),
@@ -67,30 +155,83 @@ function daemonBlock(ctx, eid) {
       tiles.fds.set(count(now.fds));
       tiles.uptime.set(age(now.uptime));
       group.set(now.series || { time: [] }, [], ctx.live.now());
-      keyed(processes, Object.entries(now.processes || {}), ([role]) => role, ([role]) => h("tr", null, h("th", { scope: "row" }, role), h("td", { class: "num" }), h("td", { class: "num" }), h("td", { class: "num" }), h("td", { class: "num" })), (node, [, each]) => {
-        [String(each.pid ?? UNKNOWN), percent(each.cpu), bytes(each.rss), age(each.age)].forEach((words, index) => text(node.children[index + 1], words));
-      });
-      pairs(facts, [["Circus", now.version], ["Python", now.python], ["Pid", now.pid], ["Endpoint", now.endpoint], ["Events", now.pubsub_endpoint], ["Statistics", now.stats_endpoint || "none: set statsd = True"], [now.online === false ? "Offline since" : "Connected since", now.since ? instant(now.since) : ""]].map(([key, value]) => [key, optionText(value) || UNKNOWN]));
-      pairs(globals, Object.entries(now.globals || {}).sort(([a], [b]) => a.localeCompare(b)).map(([key, value]) => [key, optionText(value) || "none"]));
+      keyed(
+        processes,
+        Object.entries(now.processes || {}),
+        ([role]) => role,
+        ([role]) =>
+          h(
+            "tr",
+            null,
+            h("th", { scope: "row" }, role),
+            h("td", { class: "num" }),
+            h("td", { class: "num" }),
+            h("td", { class: "num" }),
+            h("td", { class: "num" }),
+          ),
+        (node, [, each]) => {
+          [String(each.pid ?? UNKNOWN), percent(each.cpu), bytes(each.rss), age(each.age)].forEach((words, index) =>
+            text(node.children[index + 1], words),
+          );
+        },
+      );
+      pairs(
+        facts,
+        [
+          ["Circus", now.version],
+          ["Python", now.python],
+          ["Pid", now.pid],
+          ["Endpoint", now.endpoint],
+          ["Events", now.pubsub_endpoint],
+          ["Statistics", now.stats_endpoint || "none: set statsd = True"],
+          [now.online === false ? "Offline since" : "Connected since", now.since ? instant(now.since) : ""],
+        ].map(([key, value]) => [key, optionText(value) || UNKNOWN]),
+      );
+      pairs(
+        globals,
+        Object.entries(now.globals || {})
+          .sort(([a], [b]) => a.localeCompare(b))
+          .map(([key, value]) => [key, optionText(value) || "none"]),
+      );
     },
   };
 }
 
 function milliseconds(value) {
-  return typeof value === "number" ? (value < 1 ? `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms` : span(value)) : UNKNOWN;
+  return typeof value === "number"
+    ? value < 1
+      ? `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms`
+      : span(value)
+    : UNKNOWN;
 }
 
 async function askQuit(ctx, eid, daemon) {
   const line = shellWords(["circusctl", "--endpoint", daemon.endpoint, "quit", "--waiting"]);
-  const asked = await confirm({ title: `Quit ${daemon.name}?`, action: "Quit the daemon", danger: true, typed: "quit", line,
-    body: h("p", null, "All its workers are stopped, then circusd ends. This console cannot start it again: that is for the init system, or for somebody on that host.") });
+  const asked = await confirm({
+    title: `Quit ${daemon.name}?`,
+    action: "Quit the daemon",
+    danger: true,
+    typed: "quit",
+    line,
+    body: h(
+      "p",
+      null,
+      "All its workers are stopped, then circusd ends. This console cannot start it again: that is for the init system, or for somebody on that host.",
+    ),
+  });
   if (asked) ctx.actions.run(`Quitting ${daemon.name}`, () => ctx.api.post("quit", {}, { endpoint: eid }), { line });
 }
 
 /** What this console itself costs. */
 function ownPanel() {
   const block = panel("This console");
-  const tiles = { cpu: tile("CPU"), rss: tile("Memory"), pages: tile("Open pages"), uptime: tile("Uptime"), version: tile("Version") };
+  const tiles = {
+    cpu: tile("CPU"),
+    rss: tile("Memory"),
+    pages: tile("Open pages"),
+    uptime: tile("Uptime"),
+    version: tile("Version"),
+  };
   block.body.append(h("dl", { class: "tiles" }, Object.values(tiles)));
   return {
     element: block,
@@ -109,14 +250,52 @@ function ownPanel() {
 function auditPanel(ctx) {
   const box = h("div");
   if (!ctx.api.may("admin")) return box;
-  ctx.api.get("audit", { limit: 100 }).then((told) => {
-    const entries = (told.entries || []).slice().sort((a, b) => b.time - a.time);
-    const block = panel("Audit", { cls: "flush", hint: "The last actions taken through this console" });
-    block.body.append(entries.length
-      ? h("div", { class: "scroll-x" }, h("table", { class: "plain", "aria-label": "Audit" }, h("thead", null, h("tr", null, ["Time", "User", "Address", "Action", "Target", "Outcome"].map((label) => h("th", { scope: "col" }, label)))),
-        h("tbody", null, entries.map((entry) => h("tr", null, h("td", { title: instant(entry.time) }, clock(entry.time)), h("td", null, entry.user || UNKNOWN), h("td", null, entry.address || ""), h("td", null, entry.action), h("td", null, optionText(entry.target)), h("td", null, optionText(entry.outcome)))))))
-      : h("p", { class: "empty" }, "Nobody has done anything yet."));
-    put(box, block);
-  }, () => {}); // the server keeps none
+  ctx.api.get("audit", { limit: 100 }).then(
+    (told) => {
+      const entries = (told.entries || []).slice().sort((a, b) => b.time - a.time);
+      const block = panel("Audit", { cls: "flush", hint: "The last actions taken through this console" });
+      block.body.append(
+        entries.length
+          ? h(
+              "div",
+              { class: "scroll-x" },
+              h(
+                "table",
+                { class: "plain", "aria-label": "Audit" },
+                h(
+                  "thead",
+                  null,
+                  h(
+                    "tr",
+                    null,
+                    ["Time", "User", "Address", "Action", "Target", "Outcome"].map((label) =>
+                      h("th", { scope: "col" }, label),
+                    ),
+                  ),
+                ),
+                h(
+                  "tbody",
+                  null,
+                  entries.map((entry) =>
+                    h(
+                      "tr",
+                      null,
+                      h("td", { title: instant(entry.time) }, clock(entry.time)),
+                      h("td", null, entry.user || UNKNOWN),
+                      h("td", null, entry.address || ""),
+                      h("td", null, entry.action),
+                      h("td", null, optionText(entry.target)),
+                      h("td", null, optionText(entry.outcome)),
+                    ),
+                  ),
+                ),
+              ),
+            )
+          : h("p", { class: "empty" }, "Nobody has done anything yet."),
+      );
+      put(box, block);
+    },
+    () => {},
+  ); // the server keeps none
   return box;
 }

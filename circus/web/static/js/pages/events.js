@@ -3,9 +3,24 @@
 import { h, keyed, put, show, text } from "../dom.js";
 import { plural } from "../format.js";
 import { icon } from "../ui/icons.js";
-import { chips, endpointSelect, endpointsOf, eventKind, eventRow, eventText, filterBox, loading, markStale } from "./parts.js";
+import {
+  chips,
+  endpointSelect,
+  endpointsOf,
+  eventKind,
+  eventRow,
+  eventText,
+  filterBox,
+  loading,
+  markStale,
+} from "./parts.js";
 
-const KINDS = [["", "All"], ["bad", "Failures"], ["note", "Changes"], ["quiet", "Processes and hooks"]];
+const KINDS = [
+  ["", "All"],
+  ["bad", "Failures"],
+  ["note", "Changes"],
+  ["quiet", "Processes and hooks"],
+];
 const SHOWN = 400;
 const PAGE = 200;
 
@@ -17,22 +32,54 @@ export function mount(ctx) {
   const older = h("button", { type: "button", class: "button", on: { click: () => fetchOlder() } }, "Older events");
   const found = h("span", { class: "hint", role: "status" });
   const endpoint = endpointSelect(ctx, () => draw(), { all: "All endpoints" });
-  const watcher = h("select", { class: "input", "aria-label": "Watcher", on: { change: () => {
-    router.setQuery({ w: watcher.value });
-    draw();
-  } } });
-  const box = filterBox(router, { placeholder: "Filter: event, watcher, cause", label: "Filter events", onInput: () => draw() });
+  const watcher = h("select", {
+    class: "input",
+    "aria-label": "Watcher",
+    on: {
+      change: () => {
+        router.setQuery({ w: watcher.value });
+        draw();
+      },
+    },
+  });
+  const box = filterBox(router, {
+    placeholder: "Filter: event, watcher, cause",
+    label: "Filter events",
+    onInput: () => draw(),
+  });
   const kinds = chips("Kind", KINDS, router.query.get("kind") || "", (key) => {
     router.setQuery({ kind: key });
     draw();
   });
-  const linked = h("p", { class: "notice", hidden: true }, icon("link"), h("span"), h("button", { type: "button", class: "button small", on: { click: () => {
-    router.setQuery({ seq: "" });
-    draw();
-  } } }, "Show all"));
+  const linked = h(
+    "p",
+    { class: "notice", hidden: true },
+    icon("link"),
+    h("span"),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        on: {
+          click: () => {
+            router.setQuery({ seq: "" });
+            draw();
+          },
+        },
+      },
+      "Show all",
+    ),
+  );
   const block = h("section", { class: "panel flush", "aria-label": "Events" }, list, empty);
   ctx.setHead({ title: "Events" });
-  ctx.root.append(h("div", { class: "bar-row" }, endpoint, watcher, box.element, kinds, found), linked, wait, block, h("div", { class: "bar-row center" }, older));
+  ctx.root.append(
+    h("div", { class: "bar-row" }, endpoint, watcher, box.element, kinds, found),
+    linked,
+    wait,
+    block,
+    h("div", { class: "bar-row center" }, older),
+  );
   /** @type {Map<string, any>} by endpoint and number */
   const events = new Map();
   let topic = null;
@@ -44,11 +91,24 @@ export function mount(ctx) {
   }
 
   function fillWatchers() {
-    const names = [...new Set([...endpointsOf(store.peek("overview")).flatMap(([, each]) => Object.values(each.watchers || {}).map((one) => one.name)), router.query.get("w")].filter(Boolean))].sort();
+    const names = [
+      ...new Set(
+        [
+          ...endpointsOf(store.peek("overview")).flatMap(([, each]) =>
+            Object.values(each.watchers || {}).map((one) => one.name),
+          ),
+          router.query.get("w"),
+        ].filter(Boolean),
+      ),
+    ].sort();
     if (names.join() === watcherNames) return;
     watcherNames = names.join();
     const before = router.query.get("w") || "";
-    put(watcher, h("option", { value: "" }, "All watchers"), names.map((name) => h("option", { value: name, selected: name === before }, name)));
+    put(
+      watcher,
+      h("option", { value: "" }, "All watchers"),
+      names.map((name) => h("option", { value: name, selected: name === before }, name)),
+    );
   }
 
   function draw() {
@@ -58,12 +118,28 @@ export function mount(ctx) {
     const letters = (query.get("q") || "").toLowerCase();
     const [eid, name, kind, seq] = ["e", "w", "kind", "seq"].map((key) => query.get(key) || "");
     const all = [...events.values()].sort((a, b) => b.time - a.time || (b.seq || 0) - (a.seq || 0));
-    const wanted = all.filter((event) => (!eid || event.endpoint === eid) && (!name || event.watcher === name) && (!kind || eventKind(event) === kind)
-      && (!seq || String(event.seq) === seq) && (!letters || `${event.event} ${event.watcher} ${event.cause || ""} ${eventText(event)}`.toLowerCase().includes(letters)));
+    const wanted = all.filter(
+      (event) =>
+        (!eid || event.endpoint === eid) &&
+        (!name || event.watcher === name) &&
+        (!kind || eventKind(event) === kind) &&
+        (!seq || String(event.seq) === seq) &&
+        (!letters ||
+          `${event.event} ${event.watcher} ${event.cause || ""} ${eventText(event)}`.toLowerCase().includes(letters)),
+    );
     const many = endpointsOf(store.peek("overview")).length > 1;
-    keyed(list, wanted.slice(0, SHOWN), (event) => `${event.endpoint}:${event.seq ?? event.time}:${event.event}`, (event) => eventRow(ctx, event, { many }), (node, event) => node.classList.toggle("linked", seq !== "" && String(event.seq) === seq));
+    keyed(
+      list,
+      wanted.slice(0, SHOWN),
+      (event) => `${event.endpoint}:${event.seq ?? event.time}:${event.event}`,
+      (event) => eventRow(ctx, event, { many }),
+      (node, event) => node.classList.toggle("linked", seq !== "" && String(event.seq) === seq),
+    );
     show(empty, !wanted.length);
-    text(empty, seq && !linkedAsked ? "Looking for the event…" : all.length ? "No event matches." : "Nothing has happened yet.");
+    text(
+      empty,
+      seq && !linkedAsked ? "Looking for the event…" : all.length ? "No event matches." : "Nothing has happened yet.",
+    );
     text(found, plural(wanted.length, "event"));
     show(linked, !!seq);
     if (seq) text(linked.children[1], `Event ${seq}${wanted[0] ? ` of ${wanted[0].watcher}` : ""}, by a link to it.`);
@@ -79,7 +155,9 @@ export function mount(ctx) {
   async function fetchOlder() {
     const [eid, name] = [router.query.get("e") || "", router.query.get("w") || ""];
     for (const [id] of endpointsOf(store.peek("overview")).filter(([each]) => !eid || each === eid)) {
-      const numbers = [...events.values()].filter((event) => event.endpoint === id && event.seq).map((event) => event.seq);
+      const numbers = [...events.values()]
+        .filter((event) => event.endpoint === id && event.seq)
+        .map((event) => event.seq);
       const before = numbers.length ? Math.min(...numbers) : undefined;
       if (before !== undefined && before <= 1) continue;
       await fetchPage({ endpoint: id, name, before, limit: PAGE });

@@ -5,17 +5,67 @@ import { h, show, text } from "../dom.js";
 export function mount(ctx) {
   const { api, router, root } = ctx;
   document.title = "Log in · Circus";
-  const user = h("input", { type: "text", class: "input", name: "user", autocomplete: "username", required: true, autofocus: true, spellcheck: "false", autocapitalize: "none" });
-  const password = h("input", { type: "password", class: "input", name: "password", autocomplete: "current-password", required: true });
-  const token = h("input", { type: "text", class: "input mono", name: "token", autocomplete: "off", spellcheck: "false" });
+  const user = h("input", {
+    type: "text",
+    class: "input",
+    name: "user",
+    autocomplete: "username",
+    required: true,
+    autofocus: true,
+    spellcheck: "false",
+    autocapitalize: "none",
+  });
+  const password = h("input", {
+    type: "password",
+    class: "input",
+    name: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
+  const token = h("input", {
+    type: "text",
+    class: "input mono",
+    name: "token",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const problem = h("p", { class: "form-error", role: "alert", hidden: true });
   const button = h("button", { type: "submit", class: "button primary wide" }, "Log in");
-  const form = h("form", { class: "login-form", novalidate: true },
-    h("label", { class: "field" }, h("span", null, "User"), user), h("label", { class: "field" }, h("span", null, "Password"), password), problem, button);
-  const tokenForm = h("form", { class: "login-form" }, h("label", { class: "field" }, h("span", null, "One-time token"), token), h("button", { type: "submit", class: "button wide" }, "Use the token"));
-  root.replaceChildren(h("main", { class: "login" },
-    h("div", { class: "login-card" }, h("img", { src: ctx.asset("icon.svg"), width: "44", height: "44", alt: "" }), h("h1", null, "Circus"), h("p", { class: "hint" }, "Log in to the console of this host."), form,
-      h("details", null, h("summary", null, "First start? Use the token that circus-httpd printed"), tokenForm, h("p", { class: "hint" }, "Make users with ", h("code", null, "circus-httpd --add-user NAME"), ".")))));
+  const form = h(
+    "form",
+    { class: "login-form", novalidate: true },
+    h("label", { class: "field" }, h("span", null, "User"), user),
+    h("label", { class: "field" }, h("span", null, "Password"), password),
+    problem,
+    button,
+  );
+  const tokenForm = h(
+    "form",
+    { class: "login-form" },
+    h("label", { class: "field" }, h("span", null, "One-time token"), token),
+    h("button", { type: "submit", class: "button wide" }, "Use the token"),
+  );
+  root.replaceChildren(
+    h(
+      "main",
+      { class: "login" },
+      h(
+        "div",
+        { class: "login-card" },
+        h("img", { src: ctx.asset("icon.svg"), width: "44", height: "44", alt: "" }),
+        h("h1", null, "Circus"),
+        h("p", { class: "hint" }, "Log in to the console of this host."),
+        form,
+        h(
+          "details",
+          null,
+          h("summary", null, "First start? Use the token that circus-httpd printed"),
+          tokenForm,
+          h("p", { class: "hint" }, "Make users with ", h("code", null, "circus-httpd --add-user NAME"), "."),
+        ),
+      ),
+    ),
+  );
 
   async function enter(credentials, focus) {
     button.disabled = true;

@@ -10,14 +10,23 @@ import { LogList, RANKS } from "../ui/loglist.js";
 import { endpointSelect, endpointsOf } from "./parts.js";
 
 const LINES = 500;
-const LEVELS = [["", "All levels"], ["info", "Info and above"], ["warn", "Warnings and errors"], ["error", "Errors only"]];
+const LEVELS = [
+  ["", "All levels"],
+  ["info", "Info and above"],
+  ["warn", "Warnings and errors"],
+  ["error", "Errors only"],
+];
 
 export function mount(ctx) {
   const { router, live } = ctx;
   const query = () => router.query;
   const view = { watchers: (query().get("w") || "").split(",").filter(Boolean), error: "" };
   const detail = h("aside", { class: "log-detail", "aria-label": "The line in full", hidden: true });
-  const list = new LogList({ label: "Output", onPick: (line) => showDetail(ctx, detail, line), onState: () => soon(drawState) });
+  const list = new LogList({
+    label: "Output",
+    onPick: (line) => showDetail(ctx, detail, line),
+    onState: () => soon(drawState),
+  });
   const captured = {};
 
   const endpoint = endpointSelect(ctx, () => subscribe(), { all: "All endpoints" });
@@ -25,26 +34,78 @@ export function mount(ctx) {
     router.setQuery({ w: view.watchers.join(",") });
     subscribe();
   });
-  const search = h("input", { type: "search", class: "input filter", placeholder: "Search", "aria-label": "Search in the output", "data-filter": "", spellcheck: "false", value: query().get("q") || "", on: { input: () => refilter() } });
+  const search = h("input", {
+    type: "search",
+    class: "input filter",
+    placeholder: "Search",
+    "aria-label": "Search in the output",
+    "data-filter": "",
+    spellcheck: "false",
+    value: query().get("q") || "",
+    on: { input: () => refilter() },
+  });
   const regex = toggle("Regular expression", ".*", query().get("re") === "1", () => refilter());
   const only = toggle("Only lines that match", "Only matches", query().get("only") !== "0", () => refilter());
-  const level = h("select", { class: "input", "aria-label": "Level", on: { change: () => refilter() } }, LEVELS.map(([key, words]) => h("option", { value: key, selected: key === (query().get("level") || "") }, words)));
-  const stream = h("select", { class: "input", "aria-label": "Stream", on: { change: () => refilter() } }, [["", "Both streams"], ["stdout", "stdout"], ["stderr", "stderr"]].map(([key, words]) => h("option", { value: key, selected: key === (query().get("s") || "") }, words)));
-  const pause = h("button", { type: "button", class: "button", "aria-pressed": "false", on: { click: () => list.pause(!list.paused) } }, icon("pause"), h("span", null, "Pause"));
+  const level = h(
+    "select",
+    { class: "input", "aria-label": "Level", on: { change: () => refilter() } },
+    LEVELS.map(([key, words]) => h("option", { value: key, selected: key === (query().get("level") || "") }, words)),
+  );
+  const stream = h(
+    "select",
+    { class: "input", "aria-label": "Stream", on: { change: () => refilter() } },
+    [
+      ["", "Both streams"],
+      ["stdout", "stdout"],
+      ["stderr", "stderr"],
+    ].map(([key, words]) => h("option", { value: key, selected: key === (query().get("s") || "") }, words)),
+  );
+  const pause = h(
+    "button",
+    { type: "button", class: "button", "aria-pressed": "false", on: { click: () => list.pause(!list.paused) } },
+    icon("pause"),
+    h("span", null, "Pause"),
+  );
   const clear = h("button", { type: "button", class: "button", on: { click: () => list.clear() } }, "Clear");
-  const save = h("a", { class: "button", download: "", href: "#", title: "Download what the daemon keeps of this output" }, icon("download"), h("span", null, "Download"));
+  const save = h(
+    "a",
+    { class: "button", download: "", href: "#", title: "Download what the daemon keeps of this output" },
+    icon("download"),
+    h("span", null, "Download"),
+  );
   const state = h("p", { class: "log-state hint", role: "status" });
   const problem = h("span", { class: "field-error" });
-  const pidNote = h("button", { type: "button", class: "chip", hidden: true, on: { click: () => {
-    router.setQuery({ pid: "" });
-    refilter();
-  } } });
+  const pidNote = h("button", {
+    type: "button",
+    class: "chip",
+    hidden: true,
+    on: {
+      click: () => {
+        router.setQuery({ pid: "" });
+        refilter();
+      },
+    },
+  });
 
   ctx.setHead({ title: "Logs", tools: [pause, clear, save] });
   ctx.root.classList.add("page-fill");
   ctx.root.append(
-    h("div", { class: "bar-row" }, endpoint, chosen.element, h("div", { class: "filter-box grow" }, icon("search"), search, regex, h("kbd", { "aria-hidden": "true" }, "/")), only, level, stream, pidNote, problem),
-    list.element, detail, state);
+    h(
+      "div",
+      { class: "bar-row" },
+      endpoint,
+      chosen.element,
+      h("div", { class: "filter-box grow" }, icon("search"), search, regex, h("kbd", { "aria-hidden": "true" }, "/")),
+      only,
+      level,
+      stream,
+      pidNote,
+      problem,
+    ),
+    list.element,
+    detail,
+    state,
+  );
 
   function subscribe() {
     list.clear();
@@ -52,7 +113,12 @@ export function mount(ctx) {
     for (const key of Object.keys(captured)) delete captured[key];
     const eid = endpoint.value || null;
     live.followLogs({ endpoint: eid, watchers: view.watchers.length ? view.watchers : null, lines: LINES });
-    save.href = ctx.api.url("api/v1/logs", { endpoint: eid, watchers: view.watchers.join(","), lines: 100000, download: 1 }).href;
+    save.href = ctx.api.url("api/v1/logs", {
+      endpoint: eid,
+      watchers: view.watchers.join(","),
+      lines: 100000,
+      download: 1,
+    }).href;
   }
 
   function refilter() {
@@ -72,19 +138,54 @@ export function mount(ctx) {
     show(pidNote, pid > 0);
     put(pidNote, `pid ${pid}`, icon("close", 12));
     const test = pattern ? new RegExp(pattern.source, "i") : null;
-    router.setQuery({ q: words, re: regex.on() ? "1" : "", only: only.on() ? "" : "0", level: level.value, s: stream.value });
-    list.filter((line) => (!level.value || RANKS[line.level] >= least) && (!stream.value || line.stream === stream.value) && (!pid || line.pid === pid) && (!test || !only.on() || test.test(line.plain)), pattern);
+    router.setQuery({
+      q: words,
+      re: regex.on() ? "1" : "",
+      only: only.on() ? "" : "0",
+      level: level.value,
+      s: stream.value,
+    });
+    list.filter(
+      (line) =>
+        (!level.value || RANKS[line.level] >= least) &&
+        (!stream.value || line.stream === stream.value) &&
+        (!pid || line.pid === pid) &&
+        (!test || !only.on() || test.test(line.plain)),
+      pattern,
+    );
   }
 
   function drawState() {
     attr(pause, "aria-pressed", String(list.paused));
-    text(pause.lastElementChild, list.paused ? `Go on${list.waiting.length ? ` (${count(list.waiting.length)})` : ""}` : "Pause");
-    const mute = Object.entries(captured).filter(([, is]) => is === false).map(([name]) => name);
-    const parts = [`${plural(list.shown.length, "line")}${list.shown.length === list.lines.length ? "" : ` of ${count(list.lines.length)}`}`,
-      live.state.phase !== "online" ? "not current: offline" : list.paused ? "paused" : list.following ? "following" : "scrolled back"];
-    if (mute.length) parts.push(`not captured: ${mute.slice(0, 5).join(", ")}${mute.length > 5 ? ` and ${mute.length - 5} more` : ""} (set capture = true)`);
+    text(
+      pause.lastElementChild,
+      list.paused ? `Go on${list.waiting.length ? ` (${count(list.waiting.length)})` : ""}` : "Pause",
+    );
+    const mute = Object.entries(captured)
+      .filter(([, is]) => is === false)
+      .map(([name]) => name);
+    const parts = [
+      `${plural(list.shown.length, "line")}${list.shown.length === list.lines.length ? "" : ` of ${count(list.lines.length)}`}`,
+      live.state.phase !== "online"
+        ? "not current: offline"
+        : list.paused
+          ? "paused"
+          : list.following
+            ? "following"
+            : "scrolled back",
+    ];
+    if (mute.length)
+      parts.push(
+        `not captured: ${mute.slice(0, 5).join(", ")}${mute.length > 5 ? ` and ${mute.length - 5} more` : ""} (set capture = true)`,
+      );
     text(state, parts.join(" · "));
-    list.setEmpty(list.lines.length ? "No line matches." : mute.length && mute.length >= Math.max(1, view.watchers.length) ? "The output of these watchers is not captured: set capture = true for them, or give them a stdout_stream." : "Nothing has been written yet.");
+    list.setEmpty(
+      list.lines.length
+        ? "No line matches."
+        : mute.length && mute.length >= Math.max(1, view.watchers.length)
+          ? "The output of these watchers is not captured: set capture = true for them, or give them a stdout_stream."
+          : "Nothing has been written yet.",
+    );
   }
 
   let firsts = 0;
@@ -100,7 +201,8 @@ export function mount(ctx) {
     }),
     live.on("state", () => {
       if (live.state.phase === "offline") list.again = true;
-      else if (live.state.phase === "online" && list.again) { // the answer to come holds all of it again
+      else if (live.state.phase === "online" && list.again) {
+        // the answer to come holds all of it again
         list.again = false;
         list.clear();
       }
@@ -111,8 +213,10 @@ export function mount(ctx) {
       chosen.refresh();
     }),
     ctx.keys.bind("Logs", {
-      p: ["Pause or go on", () => list.pause(!list.paused)], G: ["Go to the newest line", () => list.follow()],
-      x: ["Clear", () => list.clear()], w: ["Choose watchers", () => chosen.open()],
+      p: ["Pause or go on", () => list.pause(!list.paused)],
+      G: ["Go to the newest line", () => list.follow()],
+      x: ["Clear", () => list.clear()],
+      w: ["Choose watchers", () => chosen.open()],
     }),
   ];
   refilter();
@@ -126,10 +230,23 @@ export function mount(ctx) {
 }
 
 function toggle(label, words, on, changed) {
-  const button = h("button", { type: "button", class: "chip", "aria-pressed": String(on), "aria-label": label, title: label, on: { click: () => {
-    attr(button, "aria-pressed", String(!button.on()));
-    changed();
-  } } }, words);
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "chip",
+      "aria-pressed": String(on),
+      "aria-label": label,
+      title: label,
+      on: {
+        click: () => {
+          attr(button, "aria-pressed", String(!button.on()));
+          changed();
+        },
+      },
+    },
+    words,
+  );
   button.on = () => button.getAttribute("aria-pressed") === "true";
   return button;
 }
@@ -138,10 +255,21 @@ function toggle(label, words, on, changed) {
 function watcherPicker(ctx, view, changed) {
   const words = h("span");
   const button = h("summary", { class: "button" }, icon("filter"), words);
-  const find = h("input", { type: "search", class: "input", placeholder: "Find a watcher", "aria-label": "Find a watcher", on: { input: () => draw() } });
+  const find = h("input", {
+    type: "search",
+    class: "input",
+    placeholder: "Find a watcher",
+    "aria-label": "Find a watcher",
+    on: { input: () => draw() },
+  });
   const list = h("ul", { class: "pick-list" });
   const none = h("button", { type: "button", class: "button small", on: { click: () => choose([]) } }, "All watchers");
-  const element = h("details", { class: "picker" }, button, h("div", { class: "picker-pop" }, find, list, h("div", { class: "bar-row" }, none)));
+  const element = h(
+    "details",
+    { class: "picker" },
+    button,
+    h("div", { class: "picker-pop" }, find, list, h("div", { class: "bar-row" }, none)),
+  );
   const outside = (event) => element.open && !element.contains(event.target) && (element.open = false);
   element.addEventListener("toggle", () => {
     if (element.open) {
@@ -163,12 +291,50 @@ function watcherPicker(ctx, view, changed) {
   }
 
   function draw() {
-    text(words, view.watchers.length === 0 ? "All watchers" : view.watchers.length <= 2 ? view.watchers.join(", ") : plural(view.watchers.length, "watcher"));
+    text(
+      words,
+      view.watchers.length === 0
+        ? "All watchers"
+        : view.watchers.length <= 2
+          ? view.watchers.join(", ")
+          : plural(view.watchers.length, "watcher"),
+    );
     if (!element.open) return;
     const letters = find.value.toLowerCase();
-    const names = [...new Set(endpointsOf(ctx.store.peek("overview")).flatMap(([, each]) => Object.values(each.watchers || {}).map((watcher) => watcher.name)))].filter((name) => name.toLowerCase().includes(letters)).sort();
-    keyed(list, names, (name) => name, (name) => h("li", null, h("label", { class: "check" }, h("input", { type: "checkbox", on: { change: (event) => choose(event.target.checked ? [...view.watchers, name] : view.watchers.filter((each) => each !== name)) } }), ` ${name}`)),
-      (node, name) => (node.querySelector("input").checked = view.watchers.includes(name)));
+    const names = [
+      ...new Set(
+        endpointsOf(ctx.store.peek("overview")).flatMap(([, each]) =>
+          Object.values(each.watchers || {}).map((watcher) => watcher.name),
+        ),
+      ),
+    ]
+      .filter((name) => name.toLowerCase().includes(letters))
+      .sort();
+    keyed(
+      list,
+      names,
+      (name) => name,
+      (name) =>
+        h(
+          "li",
+          null,
+          h(
+            "label",
+            { class: "check" },
+            h("input", {
+              type: "checkbox",
+              on: {
+                change: (event) =>
+                  choose(
+                    event.target.checked ? [...view.watchers, name] : view.watchers.filter((each) => each !== name),
+                  ),
+              },
+            }),
+            ` ${name}`,
+          ),
+        ),
+      (node, name) => (node.querySelector("input").checked = view.watchers.includes(name)),
+    );
   }
 
   draw();
@@ -178,10 +344,24 @@ function watcherPicker(ctx, view, changed) {
 function showDetail(ctx, box, line) {
   const words = pretty(line.plain) || null;
   const eid = line.endpoint;
-  put(box, h("header", null, h("strong", null, `${line.watcher}.${line.wid ?? "–"}`), h("span", { class: "hint" }, `pid ${line.pid} · ${line.stream} · ${instant(line.time)}`), h("span", { class: "grow" }),
-    eid ? h("a", { class: "button small", href: watcherHref(ctx.router, eid, line.watcher) }, "Watcher") : null, copyButton(() => line.plain, "Copy the line"),
-    h("button", { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => show(box, false) } }, icon("close"))),
-  h("pre", { tabindex: "0" }, words || ansiNodes(line.text)));
+  put(
+    box,
+    h(
+      "header",
+      null,
+      h("strong", null, `${line.watcher}.${line.wid ?? "–"}`),
+      h("span", { class: "hint" }, `pid ${line.pid} · ${line.stream} · ${instant(line.time)}`),
+      h("span", { class: "grow" }),
+      eid ? h("a", { class: "button small", href: watcherHref(ctx.router, eid, line.watcher) }, "Watcher") : null,
+      copyButton(() => line.plain, "Copy the line"),
+      h(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => show(box, false) } },
+        icon("close"),
+      ),
+    ),
+    h("pre", { tabindex: "0" }, words || ansiNodes(line.text)),
+  );
   show(box, true);
 }
 

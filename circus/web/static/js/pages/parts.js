@@ -11,7 +11,18 @@ import { watcherHref } from "../router.js";
 export function panel(title, { tools = [], cls = "", hint = "" } = {}) {
   const body = h("div", { class: "panel-body" });
   const heading = h("h2", null, title);
-  const element = h("section", { class: `panel ${cls}`, "aria-label": title }, h("header", { class: "panel-head" }, heading, hint ? h("p", { class: "hint" }, hint) : null, h("div", { class: "panel-tools" }, tools)), body);
+  const element = h(
+    "section",
+    { class: `panel ${cls}`, "aria-label": title },
+    h(
+      "header",
+      { class: "panel-head" },
+      heading,
+      hint ? h("p", { class: "hint" }, hint) : null,
+      h("div", { class: "panel-tools" }, tools),
+    ),
+    body,
+  );
   element.body = body;
   element.heading = heading;
   return element;
@@ -47,17 +58,42 @@ export function markStale(element, stale, time) {
 
 /** A search box that keeps what is typed in the query of the address. */
 export function filterBox(router, { name = "q", placeholder, label, onInput }) {
-  const field = h("input", { type: "search", class: "input filter", placeholder, "aria-label": label || placeholder, "data-filter": "", value: router.query.get(name) || "", spellcheck: "false", autocomplete: "off",
-    on: { input: () => {
-      router.setQuery({ [name]: field.value });
-      onInput(field.value);
-    } } });
-  return { field, element: h("div", { class: "filter-box" }, icon("search"), field, h("kbd", { "aria-hidden": "true" }, "/")) };
+  const field = h("input", {
+    type: "search",
+    class: "input filter",
+    placeholder,
+    "aria-label": label || placeholder,
+    "data-filter": "",
+    value: router.query.get(name) || "",
+    spellcheck: "false",
+    autocomplete: "off",
+    on: {
+      input: () => {
+        router.setQuery({ [name]: field.value });
+        onInput(field.value);
+      },
+    },
+  });
+  return {
+    field,
+    element: h("div", { class: "filter-box" }, icon("search"), field, h("kbd", { "aria-hidden": "true" }, "/")),
+  };
 }
 
 /** Buttons of which one is chosen. @param {Array<[string, string]>} choices key and label */
 export function chips(label, choices, chosen, onChoose) {
-  const buttons = choices.map(([key, words]) => h("button", { type: "button", class: "chip", "aria-pressed": key === chosen ? "true" : "false", on: { click: () => choose(key) } }, words));
+  const buttons = choices.map(([key, words]) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "chip",
+        "aria-pressed": key === chosen ? "true" : "false",
+        on: { click: () => choose(key) },
+      },
+      words,
+    ),
+  );
   const element = h("div", { class: "chips", role: "group", "aria-label": label }, buttons);
   function choose(key) {
     choices.forEach(([each], index) => attr(buttons[index], "aria-pressed", each === key ? "true" : "false"));
@@ -70,18 +106,42 @@ export function chips(label, choices, chosen, onChoose) {
 /** One event as a row. @param {any} ctx @param {any} event with `endpoint` */
 export function eventRow(ctx, event, { withWatcher = true, many = false } = {}) {
   const kind = eventKind(event);
-  return h("li", { class: `event ${kind}`, id: `event-${event.endpoint}-${event.seq}` },
-    h("a", { class: "event-time", href: ctx.router.href("events", { e: event.endpoint, seq: event.seq }), title: `${instant(event.time)}; link to this event` }, clock(event.time)),
-    h("span", { class: "event-name" }, h("span", { class: "event-mark", "aria-hidden": "true" }, EVENT_MARKS[kind]), event.event),
-    withWatcher ? h("a", { class: "event-watcher", href: watcherHref(ctx.router, event.endpoint, event.watcher) }, event.watcher, many ? h("small", null, ` ${endpointName(ctx, event.endpoint)}`) : null) : null,
+  return h(
+    "li",
+    { class: `event ${kind}`, id: `event-${event.endpoint}-${event.seq}` },
+    h(
+      "a",
+      {
+        class: "event-time",
+        href: ctx.router.href("events", { e: event.endpoint, seq: event.seq }),
+        title: `${instant(event.time)}; link to this event`,
+      },
+      clock(event.time),
+    ),
+    h(
+      "span",
+      { class: "event-name" },
+      h("span", { class: "event-mark", "aria-hidden": "true" }, EVENT_MARKS[kind]),
+      event.event,
+    ),
+    withWatcher
+      ? h(
+          "a",
+          { class: "event-watcher", href: watcherHref(ctx.router, event.endpoint, event.watcher) },
+          event.watcher,
+          many ? h("small", null, ` ${endpointName(ctx, event.endpoint)}`) : null,
+        )
+      : null,
     h("span", { class: "event-text" }, eventText(event)),
-    h("span", { class: "event-cause" }, event.cause || ""));
+    h("span", { class: "event-cause" }, event.cause || ""),
+  );
 }
 
 const EVENT_MARKS = { bad: "▲", note: "◆", quiet: "·" };
 
 export function eventKind(event) {
-  if (event.event === "hook_failure" || (event.event === "reap" && event.expected === false && event.exit_code !== 0)) return "bad";
+  if (event.event === "hook_failure" || (event.event === "reap" && event.expected === false && event.exit_code !== 0))
+    return "bad";
   if (["spawn", "kill", "hook_success", "reap"].includes(event.event)) return "quiet";
   return "note";
 }
@@ -106,7 +166,22 @@ export function eventText(event) {
   }
 }
 
-const SIGNALS = { 1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV", 13: "PIPE", 14: "ALRM", 15: "TERM", 24: "XCPU", 25: "XFSZ" };
+const SIGNALS = {
+  1: "HUP",
+  2: "INT",
+  3: "QUIT",
+  4: "ILL",
+  6: "ABRT",
+  7: "BUS",
+  8: "FPE",
+  9: "KILL",
+  11: "SEGV",
+  13: "PIPE",
+  14: "ALRM",
+  15: "TERM",
+  24: "XCPU",
+  25: "XFSZ",
+};
 
 export function exitText(code) {
   if (typeof code !== "number") return "ended";
@@ -132,10 +207,16 @@ export function chosenEndpoint(ctx) {
 
 /** A select of endpoints; hidden when there is only one. */
 export function endpointSelect(ctx, onChange, { all = "" } = {}) {
-  const select = h("select", { class: "input", "aria-label": "Endpoint", on: { change: () => {
-    ctx.router.setQuery({ e: select.value });
-    onChange(select.value);
-  } } });
+  const select = h("select", {
+    class: "input",
+    "aria-label": "Endpoint",
+    on: {
+      change: () => {
+        ctx.router.setQuery({ e: select.value });
+        onChange(select.value);
+      },
+    },
+  });
   let key = "";
   select.refresh = () => {
     const found = endpointsOf(ctx.store.peek("overview"));
@@ -143,7 +224,11 @@ export function endpointSelect(ctx, onChange, { all = "" } = {}) {
     if (now === key) return;
     key = now;
     const before = select.value || ctx.router.query.get("e") || (all ? "" : chosenEndpoint(ctx));
-    put(select, all ? h("option", { value: "" }, all) : null, found.map(([eid, each]) => h("option", { value: eid, selected: eid === before }, each.name || each.endpoint)));
+    put(
+      select,
+      all ? h("option", { value: "" }, all) : null,
+      found.map(([eid, each]) => h("option", { value: eid, selected: eid === before }, each.name || each.endpoint)),
+    );
     show(select, found.length > 1);
   };
   return select;
@@ -151,21 +236,48 @@ export function endpointSelect(ctx, onChange, { all = "" } = {}) {
 
 /** Ask which signal to send. */
 export async function askSignal(ctx, eid, watcher, worker, signals) {
-  const select = h("select", { class: "input", autofocus: true }, (signals?.length ? signals : ["HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "TTIN", "TTOU", "WINCH", "CONT", "STOP"]).map((name) => h("option", { value: name }, name)));
+  const select = h(
+    "select",
+    { class: "input", autofocus: true },
+    (signals?.length
+      ? signals
+      : ["HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "TTIN", "TTOU", "WINCH", "CONT", "STOP"]
+    ).map((name) => h("option", { value: name }, name)),
+  );
   const children = h("input", { type: "checkbox" });
   const line = copyLine("");
-  const words = () => ctx.actions.line("signal", watcher.name, [...(worker ? [worker.pid] : []), select.value, ...(children.checked ? ["--recursive"] : [])]);
+  const words = () =>
+    ctx.actions.line("signal", watcher.name, [
+      ...(worker ? [worker.pid] : []),
+      select.value,
+      ...(children.checked ? ["--recursive"] : []),
+    ]);
   const draw = () => line.setLine(words());
   select.addEventListener("change", draw);
   children.addEventListener("change", draw);
   draw();
   const dialog = openDialog({
-    title: worker ? `Send a signal to worker ${worker.wid} (pid ${worker.pid})` : `Send a signal to all workers of ${watcher.name}`,
-    body: h("div", { class: "stack" }, h("label", { class: "field" }, h("span", null, "Signal"), select), h("label", { class: "check" }, children, " Its child processes, too"), line),
-    buttons: [h("button", { type: "button", class: "button", on: { click: () => dialog.close() } }, "Cancel"), h("button", { type: "button", class: "button primary", on: { click: () => dialog.close("yes") } }, "Send")],
+    title: worker
+      ? `Send a signal to worker ${worker.wid} (pid ${worker.pid})`
+      : `Send a signal to all workers of ${watcher.name}`,
+    body: h(
+      "div",
+      { class: "stack" },
+      h("label", { class: "field" }, h("span", null, "Signal"), select),
+      h("label", { class: "check" }, children, " Its child processes, too"),
+      line,
+    ),
+    buttons: [
+      h("button", { type: "button", class: "button", on: { click: () => dialog.close() } }, "Cancel"),
+      h("button", { type: "button", class: "button primary", on: { click: () => dialog.close("yes") } }, "Send"),
+    ],
   });
   if ((await dialog.closed) !== "yes") return;
-  await ctx.actions.watcher(eid, watcher, "signal", { signum: select.value, ...(worker ? { pid: worker.pid } : {}), ...(children.checked ? { recursive: true } : {}) });
+  await ctx.actions.watcher(eid, watcher, "signal", {
+    signum: select.value,
+    ...(worker ? { pid: worker.pid } : {}),
+    ...(children.checked ? { recursive: true } : {}),
+  });
 }
 
 /** A page's first state: a quiet placeholder until its topic has data. */

@@ -6,14 +6,28 @@ import { copyLine } from "../ui/copyline.js";
 import { icon } from "../ui/icons.js";
 import { chosenEndpoint, endpointSelect, loading, panel } from "./parts.js";
 
-const VERBS = [[/^(add|start)/i, "plus", "+", "added"], [/^(remove|stop)/i, "less", "−", "removed"], [/^(replace|restart|reload|roll)/i, "again", "↻", "replaced"], [/^restart daemon/i, "again", "↻", "restarted"]];
+const VERBS = [
+  [/^(add|start)/i, "plus", "+", "added"],
+  [/^(remove|stop)/i, "less", "−", "removed"],
+  [/^(replace|restart|reload|roll)/i, "again", "↻", "replaced"],
+  [/^restart daemon/i, "again", "↻", "restarted"],
+];
 
 export function mount(ctx) {
   ctx.setHead({ title: "Reload configuration", crumbs: [h("a", { href: ctx.router.href("daemon") }, "Daemon")] });
   const endpoint = endpointSelect(ctx, () => plan());
-  const again = h("button", { type: "button", class: "button", on: { click: () => plan() } }, icon("reload"), "Compare again");
+  const again = h(
+    "button",
+    { type: "button", class: "button", on: { click: () => plan() } },
+    icon("reload"),
+    "Compare again",
+  );
   const forbidden = ctx.actions.forbidden("reloadconfig");
-  const apply = h("button", { type: "button", class: "button primary", disabled: true, title: forbidden || null, on: { click: () => run() } }, "Apply the plan");
+  const apply = h(
+    "button",
+    { type: "button", class: "button primary", disabled: true, title: forbidden || null, on: { click: () => run() } },
+    "Apply the plan",
+  );
   const stamp = h("p", { class: "hint", role: "status" });
   const list = h("div");
   const line = copyLine("circusctl reloadconfig --waiting");
@@ -36,23 +50,62 @@ export function mount(ctx) {
     } catch (error) {
       if (mine !== turn) return;
       text(stamp, "");
-      put(list, h("div", { class: "notice bad", role: "alert" }, icon("warning"), h("div", null, h("p", null, h("strong", null, error.status === 422 ? "The file has errors; nothing would be changed." : "There is no plan."), ` ${error.message}`),
-        error.told.problems?.length ? h("ul", null, error.told.problems.map((problem) => h("li", { class: "mono" }, problem))) : null)));
+      put(
+        list,
+        h(
+          "div",
+          { class: "notice bad", role: "alert" },
+          icon("warning"),
+          h(
+            "div",
+            null,
+            h(
+              "p",
+              null,
+              h(
+                "strong",
+                null,
+                error.status === 422 ? "The file has errors; nothing would be changed." : "There is no plan.",
+              ),
+              ` ${error.message}`,
+            ),
+            error.told.problems?.length
+              ? h(
+                  "ul",
+                  null,
+                  error.told.problems.map((problem) => h("li", { class: "mono" }, problem)),
+                )
+              : null,
+          ),
+        ),
+      );
     }
   }
 
   function draw(told) {
     const lines = (told.plan || []).filter((each) => !/^nothing to do$/i.test(each));
     text(stamp, `Compared at ${clock(ctx.live.now())}.`);
-    put(list, lines.length
-      ? h("ol", { class: "plan" }, lines.map(planItem))
-      : h("div", { class: "empty-state small" }, icon("check", 24), h("p", null, "Nothing to do: what runs is what the file says.")));
+    put(
+      list,
+      lines.length
+        ? h("ol", { class: "plan" }, lines.map(planItem))
+        : h(
+            "div",
+            { class: "empty-state small" },
+            icon("check", 24),
+            h("p", null, "Nothing to do: what runs is what the file says."),
+          ),
+    );
     apply.disabled = !lines.length || !!forbidden;
   }
 
   async function run() {
     apply.disabled = true;
-    const reply = await ctx.actions.run("Reloading the configuration", () => ctx.api.post("reloadconfig", { waiting: true }, { endpoint: eid() }), { line: "circusctl reloadconfig --waiting" });
+    const reply = await ctx.actions.run(
+      "Reloading the configuration",
+      () => ctx.api.post("reloadconfig", { waiting: true }, { endpoint: eid() }),
+      { line: "circusctl reloadconfig --waiting" },
+    );
     if (reply || list.isConnected) plan();
   }
 
@@ -68,5 +121,10 @@ export function mount(ctx) {
 
 function planItem(words) {
   const [, kind, mark, said] = VERBS.find(([pattern]) => pattern.test(words)) || [null, "other", "•", "changed"];
-  return h("li", { class: `plan-item ${kind}` }, h("span", { class: "diff-mark", role: "img", "aria-label": said }, mark), h("span", null, words));
+  return h(
+    "li",
+    { class: `plan-item ${kind}` },
+    h("span", { class: "diff-mark", role: "img", "aria-label": said }, mark),
+    h("span", null, words),
+  );
 }

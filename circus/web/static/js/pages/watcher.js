@@ -18,7 +18,13 @@ export function mount(ctx) {
   const topicName = `watcher:${eid}/${name}`;
   const page = { ...ctx, eid, name, data: null };
   const wait = loading();
-  const gone = h("div", { class: "empty-state", hidden: true }, h("h2", null, `${name} is gone`), h("p"), h("a", { class: "button", href: ctx.router.href("") }, "To the overview"));
+  const gone = h(
+    "div",
+    { class: "empty-state", hidden: true },
+    h("h2", null, `${name} is gone`),
+    h("p"),
+    h("a", { class: "button", href: ctx.router.href("") }, "To the overview"),
+  );
   ctx.root.append(wait, gone);
   const crumbs = [h("a", { href: ctx.router.href("") }, "Overview")];
   ctx.setHead({ title: name, crumbs });
@@ -43,10 +49,15 @@ export function mount(ctx) {
   });
   const unbind = ctx.keys.bind("This watcher", {
     s: ["Start or stop it", () => view?.act(page.data.watcher.status === "stopped" ? "start" : "stop")],
-    r: ["Restart it", () => view?.act("restart")], R: ["Reload it", () => view?.act("reload")],
-    "+": ["One worker more", () => view?.act("incr")], "-": ["One worker less", () => view?.act("decr")],
-    w: ["Its workers", () => view?.tabs.choose("workers")], l: ["Its output", () => view?.tabs.choose("output")],
-    o: ["Its options", () => view?.tabs.choose("options")], e: ["Its events", () => view?.tabs.choose("events")], y: ["Why it is so", () => view?.tabs.choose("why")],
+    r: ["Restart it", () => view?.act("restart")],
+    R: ["Reload it", () => view?.act("reload")],
+    "+": ["One worker more", () => view?.act("incr")],
+    "-": ["One worker less", () => view?.act("decr")],
+    w: ["Its workers", () => view?.tabs.choose("workers")],
+    l: ["Its output", () => view?.tabs.choose("output")],
+    o: ["Its options", () => view?.tabs.choose("options")],
+    e: ["Its events", () => view?.tabs.choose("events")],
+    y: ["Why it is so", () => view?.tabs.choose("why")],
   });
   return () => {
     stop();
@@ -62,19 +73,31 @@ function watcherView(page) {
   const tiles = figures(page, act);
   const charts = watcherCharts(page);
   const tabs = makeTabs({
-    label: "About this watcher", chosen: page.router.query.get("tab") || "workers",
+    label: "About this watcher",
+    chosen: page.router.query.get("tab") || "workers",
     onChange: (key) => page.router.setQuery({ tab: key === "workers" ? "" : key }),
     tabs: [
-      { key: "workers", label: "Workers", make: () => workersTab(page) }, { key: "output", label: "Output", make: () => outputTab(page) },
-      { key: "options", label: "Options", make: () => optionsTab(page) }, { key: "hooks", label: "Hooks", make: () => hooksTab(page) },
-      { key: "events", label: "Events", make: () => eventsTab(page) }, { key: "why", label: "Story", make: () => storyTab(page) },
+      { key: "workers", label: "Workers", make: () => workersTab(page) },
+      { key: "output", label: "Output", make: () => outputTab(page) },
+      { key: "options", label: "Options", make: () => optionsTab(page) },
+      { key: "hooks", label: "Hooks", make: () => hooksTab(page) },
+      { key: "events", label: "Events", make: () => eventsTab(page) },
+      { key: "why", label: "Story", make: () => storyTab(page) },
     ],
   });
   const live = h("div", { class: "stack" }, why.element, tiles.element, charts.element);
-  const element = h("div", { class: "stack" }, live, h("section", { class: "panel tabbed", "aria-label": "Details" }, tabs.bar, tabs.panel));
+  const element = h(
+    "div",
+    { class: "stack" },
+    live,
+    h("section", { class: "panel tabbed", "aria-label": "Details" }, tabs.bar, tabs.panel),
+  );
   if (page.router.query.get("tab")) requestAnimationFrame(() => tabs.bar.scrollIntoView({ block: "start" }));
   return {
-    element, tools: tools.elements, tabs, act,
+    element,
+    tools: tools.elements,
+    tabs,
+    act,
     update(stale, time) {
       markStale(live, stale, time);
       tabs.panel.classList.toggle("stale", stale);
@@ -94,22 +117,58 @@ function watcherView(page) {
 
 function headTools(page, act) {
   const pill = statusPill("", "");
-  const main = h("button", { type: "button", class: "button", on: { click: () => act(page.data.watcher.status === "stopped" ? "start" : "stop") } });
-  const restart = h("button", { type: "button", class: "button", on: { click: () => act("restart") } }, icon("restart"), h("span", null, "Restart"));
-  const reload = h("button", { type: "button", class: "button", on: { click: () => act("reload") } }, icon("reload"), h("span", null, "Reload"));
-  const menu = menuButton({ content: icon("more"), cls: "button square", label: "More actions", items: () => {
-    const { watcher } = page.data;
-    const operator = page.actions.forbidden("signal");
-    return [
-      { label: "One worker more", icon: "add", key: "+", disabled: operator, run: () => act("incr") },
-      { label: "One worker less", icon: "minus", key: "-", disabled: operator, run: () => act("decr") },
-      { label: "Send a signal…", icon: "signal", disabled: operator, run: () => askSignal(page, page.eid, watcher, null, page.signals) },
-      { label: "Reload one by one", icon: "reload", disabled: operator, run: () => act("reload", { sequential: true }) }, null,
-      { label: "Remove…", icon: "close", danger: true, disabled: page.actions.forbidden("rm"), run: async () => {
-        if (await act("rm")) page.router.go(page.router.href(""));
-      } },
-    ];
-  } });
+  const main = h("button", {
+    type: "button",
+    class: "button",
+    on: { click: () => act(page.data.watcher.status === "stopped" ? "start" : "stop") },
+  });
+  const restart = h(
+    "button",
+    { type: "button", class: "button", on: { click: () => act("restart") } },
+    icon("restart"),
+    h("span", null, "Restart"),
+  );
+  const reload = h(
+    "button",
+    { type: "button", class: "button", on: { click: () => act("reload") } },
+    icon("reload"),
+    h("span", null, "Reload"),
+  );
+  const menu = menuButton({
+    content: icon("more"),
+    cls: "button square",
+    label: "More actions",
+    items: () => {
+      const { watcher } = page.data;
+      const operator = page.actions.forbidden("signal");
+      return [
+        { label: "One worker more", icon: "add", key: "+", disabled: operator, run: () => act("incr") },
+        { label: "One worker less", icon: "minus", key: "-", disabled: operator, run: () => act("decr") },
+        {
+          label: "Send a signal…",
+          icon: "signal",
+          disabled: operator,
+          run: () => askSignal(page, page.eid, watcher, null, page.signals),
+        },
+        {
+          label: "Reload one by one",
+          icon: "reload",
+          disabled: operator,
+          run: () => act("reload", { sequential: true }),
+        },
+        null,
+        {
+          label: "Remove…",
+          icon: "close",
+          danger: true,
+          disabled: page.actions.forbidden("rm"),
+          run: async () => {
+            if (await act("rm")) page.router.go(page.router.href(""));
+          },
+        },
+      ];
+    },
+  });
   let shown = "";
   return {
     elements: [pill, main, restart, reload, menu],
@@ -122,7 +181,11 @@ function headTools(page, act) {
         shown = key;
         put(main, icon(stopped ? "start" : "stop"), h("span", null, stopped ? "Start" : "Stop"));
         main.classList.toggle("primary", stopped);
-        for (const [button, action] of [[main, "stop"], [restart, "restart"], [reload, "reload"]]) {
+        for (const [button, action] of [
+          [main, "stop"],
+          [restart, "restart"],
+          [reload, "reload"],
+        ]) {
           const why = page.actions.forbidden(action);
           button.title = why || page.actions.line(button === main && stopped ? "start" : action, page.name);
         }
@@ -136,8 +199,28 @@ function headTools(page, act) {
 
 function figures(page, act) {
   const workers = tile("Workers");
-  const less = h("button", { type: "button", class: "icon-button", "aria-label": "One worker less", title: page.actions.line("decr", page.name), on: { click: () => act("decr") } }, icon("minus"));
-  const more = h("button", { type: "button", class: "icon-button", "aria-label": "One worker more", title: page.actions.line("incr", page.name), on: { click: () => act("incr") } }, icon("add"));
+  const less = h(
+    "button",
+    {
+      type: "button",
+      class: "icon-button",
+      "aria-label": "One worker less",
+      title: page.actions.line("decr", page.name),
+      on: { click: () => act("decr") },
+    },
+    icon("minus"),
+  );
+  const more = h(
+    "button",
+    {
+      type: "button",
+      class: "icon-button",
+      "aria-label": "One worker more",
+      title: page.actions.line("incr", page.name),
+      on: { click: () => act("incr") },
+    },
+    icon("add"),
+  );
   workers.querySelector("dd").append(h("span", { class: "stepper" }, less, more));
   const cpu = tile("CPU");
   const memory = tile("Memory");
@@ -150,9 +233,16 @@ function figures(page, act) {
       const { watcher } = page.data;
       const list = Object.values(page.data.workers || {});
       workers.set(count(watcher.count), watcher.numprocesses === undefined ? "" : `of ${count(watcher.numprocesses)}`);
-      less.disabled = more.disabled = !!page.actions.forbidden("incr") || watcher.status === "stopped" || !!watcher.singleton;
-      cpu.set(percent(watcher.cpu), list.length > 1 ? `most ${percent(Math.max(...list.map((each) => each.cpu || 0)))}` : "");
-      memory.set(bytes(watcher.rss), list.length > 1 ? `most ${bytes(Math.max(...list.map((each) => each.rss || 0)))}` : "");
+      less.disabled = more.disabled =
+        !!page.actions.forbidden("incr") || watcher.status === "stopped" || !!watcher.singleton;
+      cpu.set(
+        percent(watcher.cpu),
+        list.length > 1 ? `most ${percent(Math.max(...list.map((each) => each.cpu || 0)))}` : "",
+      );
+      memory.set(
+        bytes(watcher.rss),
+        list.length > 1 ? `most ${bytes(Math.max(...list.map((each) => each.rss || 0)))}` : "",
+      );
       restarts.set(count(watcher.restarts), watcher.rate ? `${watcher.rate} in the last minute` : "");
       restarts.classList.toggle("bad", watcher.rate >= 3);
       uptime.set(age(watcher.uptime), watcher.last_exit ? `last end ${clock(watcher.last_exit.time)}` : "");
@@ -165,11 +255,26 @@ function figures(page, act) {
 function eventsTab(page) {
   const list = h("ol", { class: "event-list compact" });
   const empty = h("p", { class: "empty" }, "No events since the daemon started.");
-  const element = h("div", null, list, empty, h("p", { class: "panel-note" }, h("a", { href: page.router.href("events", { w: page.name, e: page.eid }) }, "All events of this watcher")));
+  const element = h(
+    "div",
+    null,
+    list,
+    empty,
+    h(
+      "p",
+      { class: "panel-note" },
+      h("a", { href: page.router.href("events", { w: page.name, e: page.eid }) }, "All events of this watcher"),
+    ),
+  );
   const update = () => {
     const events = (page.data.events || []).slice().reverse();
     show(empty, !events.length);
-    keyed(list, events, (event) => String(event.seq), (event) => eventRow(page, { endpoint: page.eid, watcher: page.name, ...event }, { withWatcher: false }));
+    keyed(
+      list,
+      events,
+      (event) => String(event.seq),
+      (event) => eventRow(page, { endpoint: page.eid, watcher: page.name, ...event }, { withWatcher: false }),
+    );
   };
   update();
   return { element, update };

@@ -7,21 +7,65 @@ import { icon } from "../ui/icons.js";
 import { chips, eventKind, eventText } from "./parts.js";
 import { watcherPath } from "../api.js";
 
-const SPANS = [["120", "2 m"], ["300", "5 m"], ["900", "15 m"], ["3600", "1 h"], ["86400", "24 h"]];
+const SPANS = [
+  ["120", "2 m"],
+  ["300", "5 m"],
+  ["900", "15 m"],
+  ["3600", "1 h"],
+  ["86400", "24 h"],
+];
 /** What the live series reaches back; longer spans are asked for. */
 const LIVE = 900;
 const REFRESH = 30_000;
 
 export function watcherCharts(page) {
-  const back = h("button", { type: "button", class: "button small", hidden: true, on: { click: () => group.setZoom(null) } }, icon("close"), h("span"));
+  const back = h(
+    "button",
+    { type: "button", class: "button small", hidden: true, on: { click: () => group.setZoom(null) } },
+    icon("close"),
+    h("span"),
+  );
   const group = new ChartGroup({ span: Number(page.router.query.get("span")) || 300, onWindow: () => zoomed() });
   const charts = [
     group.add({ title: "CPU", lines: [{ key: "cpu", label: "CPU", tone: "cpu" }], format: percent, floor: 10 }),
-    group.add({ title: "Memory", lines: [{ key: "rss", label: "Memory", tone: "mem" }], format: bytes, floor: 1024 * 1024, binary: true }),
-    group.add({ title: "I/O", lines: [{ key: "read_rate", label: "read", tone: "io" }, { key: "write_rate", label: "written", tone: "io2" }], format: rate, floor: 1024, binary: true }),
-    group.add({ title: "Workers", lines: [{ key: "count", label: "Workers", tone: "count" }], format: count, floor: 2, whole: true }),
-    group.add({ title: "Restarts", lines: [{ key: "restarted", label: "Restarts", tone: "bad" }], format: count, floor: 2, whole: true }),
-    group.add({ title: "Accept queue", lines: [{ key: "queue", label: "Waiting", tone: "queue" }], format: count, floor: 4, whole: true }),
+    group.add({
+      title: "Memory",
+      lines: [{ key: "rss", label: "Memory", tone: "mem" }],
+      format: bytes,
+      floor: 1024 * 1024,
+      binary: true,
+    }),
+    group.add({
+      title: "I/O",
+      lines: [
+        { key: "read_rate", label: "read", tone: "io" },
+        { key: "write_rate", label: "written", tone: "io2" },
+      ],
+      format: rate,
+      floor: 1024,
+      binary: true,
+    }),
+    group.add({
+      title: "Workers",
+      lines: [{ key: "count", label: "Workers", tone: "count" }],
+      format: count,
+      floor: 2,
+      whole: true,
+    }),
+    group.add({
+      title: "Restarts",
+      lines: [{ key: "restarted", label: "Restarts", tone: "bad" }],
+      format: count,
+      floor: 2,
+      whole: true,
+    }),
+    group.add({
+      title: "Accept queue",
+      lines: [{ key: "queue", label: "Waiting", tone: "queue" }],
+      format: count,
+      floor: 4,
+      whole: true,
+    }),
   ];
   const spans = chips("Span of time", SPANS, String(group.span), (key) => {
     page.router.setQuery({ span: key === "300" ? "" : key });
@@ -29,9 +73,23 @@ export function watcherCharts(page) {
     fetchPast();
   });
   const problem = h("p", { class: "hint", role: "status" });
-  const element = h("section", { class: "panel charts", "aria-label": "Charts" },
-    h("header", { class: "panel-head" }, h("h2", null, "Over time"), group.note, h("div", { class: "panel-tools" }, back, spans)),
-    h("div", { class: "chart-grid" }, charts.map((chart) => chart.element)), problem);
+  const element = h(
+    "section",
+    { class: "panel charts", "aria-label": "Charts" },
+    h(
+      "header",
+      { class: "panel-head" },
+      h("h2", null, "Over time"),
+      group.note,
+      h("div", { class: "panel-tools" }, back, spans),
+    ),
+    h(
+      "div",
+      { class: "chart-grid" },
+      charts.map((chart) => chart.element),
+    ),
+    problem,
+  );
   let past = null;
   let timer = 0;
 
@@ -49,7 +107,11 @@ export function watcherCharts(page) {
       return;
     }
     try {
-      const told = await page.api.get(watcherPath(page.name, "stats"), { endpoint: page.eid, since: Math.floor(page.live.now() - group.span), resolution: "minute" });
+      const told = await page.api.get(watcherPath(page.name, "stats"), {
+        endpoint: page.eid,
+        since: Math.floor(page.live.now() - group.span),
+        resolution: "minute",
+      });
       past = told.series || null;
       text(problem, past?.time?.length ? "" : "circusd-stats keeps no history of that span yet.");
     } catch (error) {
@@ -63,15 +125,27 @@ export function watcherCharts(page) {
   function update() {
     const series = merged(past, page.data.series || { time: [] });
     series.restarted = differences(series.restarts || []);
-    const marks = (page.data.events || []).map((event) => ({ time: event.time, kind: eventKind(event), text: [event.event, eventText(event), event.cause].filter(Boolean).join(" · ") }));
-    show(charts[5].element, !!page.data.watcher.sockets?.length || (series.queue || []).some((value) => value !== null));
-    group.set(series, marks, page.live.state.phase === "online" ? page.live.now() : series.time.at(-1) || page.live.now());
+    const marks = (page.data.events || []).map((event) => ({
+      time: event.time,
+      kind: eventKind(event),
+      text: [event.event, eventText(event), event.cause].filter(Boolean).join(" · "),
+    }));
+    show(
+      charts[5].element,
+      !!page.data.watcher.sockets?.length || (series.queue || []).some((value) => value !== null),
+    );
+    group.set(
+      series,
+      marks,
+      page.live.state.phase === "online" ? page.live.now() : series.time.at(-1) || page.live.now(),
+    );
   }
 
   if (group.span > LIVE) fetchPast();
   update();
   return {
-    element, update,
+    element,
+    update,
     destroy() {
       clearTimeout(timer);
       group.destroy();

@@ -62,7 +62,14 @@ function change(before, parameters) {
 }
 
 function extended(codes, at) {
-  if (codes[at + 1] === 2) return [`rgb(${codes.slice(at + 2, at + 5).map((part) => Math.min(255, part || 0)).join(", ")})`, 4];
+  if (codes[at + 1] === 2)
+    return [
+      `rgb(${codes
+        .slice(at + 2, at + 5)
+        .map((part) => Math.min(255, part || 0))
+        .join(", ")})`,
+      4,
+    ];
   if (codes[at + 1] !== 5) return ["", 1];
   const number = codes[at + 2] || 0;
   if (number < 8) return [NAMES[number], 2];

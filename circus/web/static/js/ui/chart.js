@@ -79,7 +79,10 @@ export class ChartGroup {
     const width = this.charts[0]?.width || 300;
     const reach = ((to - from) / width) * NEAR;
     const near = time === null ? [] : this.marks.filter((mark) => Math.abs(mark.time - time) <= reach).slice(-3);
-    put(this.note, near.map((mark) => h("span", { class: `mark-note ${mark.kind}` }, `${clock(mark.time)}  ${mark.text}`)));
+    put(
+      this.note,
+      near.map((mark) => h("span", { class: `mark-note ${mark.kind}` }, `${clock(mark.time)}  ${mark.text}`)),
+    );
   }
 
   destroy() {
@@ -99,14 +102,30 @@ export class TimeChart {
     this.options = options;
     this.width = 0;
     this.values = options.lines.map((line) => h("span", { class: `chart-value tone-${line.tone}` }));
-    this.canvas = h("canvas", { class: "chart-canvas", tabindex: "0", role: "img" });
+    this.canvas = h("canvas", { class: "chart-canvas", tabindex: "0", role: "img", "aria-label": options.title });
     this.at = h("span", { class: "chart-at" });
     this.none = h("p", { class: "chart-none", hidden: true }, "No figures yet.");
-    this.element = h("figure", { class: "chart" },
-      h("figcaption", null, h("span", { class: "chart-title" }, options.title), this.at,
-        options.lines.map((line, index) => h("span", { class: "chart-legend" },
-          options.lines.length > 1 ? [h("i", { class: `swatch tone-${line.tone} dash-${index}`, "aria-hidden": "true" }), `${line.label} `] : null, this.values[index]))),
-      h("div", { class: "chart-frame" }, this.canvas, this.none));
+    this.element = h(
+      "figure",
+      { class: "chart" },
+      h(
+        "figcaption",
+        null,
+        h("span", { class: "chart-title" }, options.title),
+        this.at,
+        options.lines.map((line, index) =>
+          h(
+            "span",
+            { class: "chart-legend" },
+            options.lines.length > 1
+              ? [h("i", { class: `swatch tone-${line.tone} dash-${index}`, "aria-hidden": "true" }), `${line.label} `]
+              : null,
+            this.values[index],
+          ),
+        ),
+      ),
+      h("div", { class: "chart-frame" }, this.canvas, this.none),
+    );
     this.#listen();
   }
 
@@ -147,10 +166,14 @@ export class TimeChart {
     const { from, to } = group.window;
     const middle = group.cursor ?? to;
     const step = (to - from) / 60;
-    const zoomed = (factor) => group.setZoom({ from: middle - (middle - from) * factor, to: middle + (to - middle) * factor });
+    const zoomed = (factor) =>
+      group.setZoom({ from: middle - (middle - from) * factor, to: middle + (to - middle) * factor });
     const moves = {
-      ArrowLeft: () => group.setCursor(Math.max(from, middle - step)), ArrowRight: () => group.setCursor(Math.min(to, middle + step)),
-      "+": () => zoomed(0.6), "-": () => zoomed(1.6), Escape: () => (group.setCursor(null), group.setZoom(null)),
+      ArrowLeft: () => group.setCursor(Math.max(from, middle - step)),
+      ArrowRight: () => group.setCursor(Math.min(to, middle + step)),
+      "+": () => zoomed(0.6),
+      "-": () => zoomed(1.6),
+      Escape: () => (group.setCursor(null), group.setZoom(null)),
     };
     if (!moves[event.key] || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
@@ -208,7 +231,15 @@ export class TimeChart {
     top = niceTop(top, this.options);
     const inner = this.width - LEFT - 4;
     const height = HEIGHT - TOP - BOTTOM;
-    return { from, to, first, last, top, x: (t) => LEFT + ((t - from) / (to - from)) * inner, y: (v) => TOP + height - (v / top) * height };
+    return {
+      from,
+      to,
+      first,
+      last,
+      top,
+      x: (t) => LEFT + ((t - from) / (to - from)) * inner,
+      y: (v) => TOP + height - (v / top) * height,
+    };
   }
 
   #axes(context, view) {
@@ -293,7 +324,8 @@ export class TimeChart {
       context.setLineDash([]);
       context.globalAlpha = 1;
       context.beginPath();
-      if (mark.kind === "bad") { // a triangle for what went wrong, a diamond for what somebody did
+      if (mark.kind === "bad") {
+        // a triangle for what went wrong, a diamond for what somebody did
         context.moveTo(x - 4, 1);
         context.lineTo(x + 4, 1);
         context.lineTo(x, 8);
@@ -341,7 +373,11 @@ export class TimeChart {
       text(this.values[i], words);
       return `${line.label} ${words}`;
     });
-    attr(this.canvas, "aria-label", `${this.options.title}${cursor === null ? " now" : ` at ${clock(cursor)}`}: ${told.join(", ")}. Arrow keys move the cursor, plus and minus zoom.`);
+    attr(
+      this.canvas,
+      "aria-label",
+      `${this.options.title}${cursor === null ? " now" : ` at ${clock(cursor)}`}: ${told.join(", ")}. Arrow keys move the cursor, plus and minus zoom.`,
+    );
   }
 }
 

@@ -48,4 +48,6 @@ export function toneOf(name) {
 }
 
 document.addEventListener("themechange", () => tones.clear());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new Event("themechange")));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+  document.dispatchEvent(new Event("themechange")),
+);

@@ -10,7 +10,9 @@ export async function copyText(value) {
       await navigator.clipboard.writeText(value);
       return true;
     }
-  } catch { /* not allowed: the old way below */ }
+  } catch {
+    /* not allowed: the old way below */
+  }
   const field = h("textarea", { class: "sr", "aria-hidden": "true", tabindex: "-1" });
   field.value = value;
   (document.querySelector("dialog[open]") || document.body).append(field);
@@ -18,7 +20,9 @@ export async function copyText(value) {
   let done = false;
   try {
     done = document.execCommand("copy");
-  } catch { /* told below */ }
+  } catch {
+    /* told below */
+  }
   field.remove();
   return done;
 }
@@ -41,7 +45,13 @@ export function copyButton(valueOf, label = "Copy the command line") {
 /** The line with its button. Change it by `setLine`. */
 export function copyLine(line = "") {
   const code = h("code", { class: "line-text", tabindex: "0", "aria-label": "Command line" }, line);
-  const box = h("div", { class: "copy-line" }, h("span", { class: "prompt", "aria-hidden": "true" }, "$"), code, copyButton(() => code.textContent));
+  const box = h(
+    "div",
+    { class: "copy-line" },
+    h("span", { class: "prompt", "aria-hidden": "true" }, "$"),
+    code,
+    copyButton(() => code.textContent),
+  );
   box.setLine = (value) => {
     text(code, value);
     box.hidden = !value;

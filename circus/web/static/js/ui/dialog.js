@@ -16,11 +16,22 @@ import { icon } from "./icons.js";
 export function openDialog({ title, body, buttons = [], cls = "" }) {
   const id = uid("dialog");
   const close = (value = "") => element.open && element.close(value);
-  const element = h("dialog", { class: `dialog ${cls}`, "aria-labelledby": id },
-    h("header", { class: "dialog-head" }, h("h2", { id }, title),
-      h("button", { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => close() } }, icon("close"))),
+  const element = h(
+    "dialog",
+    { class: `dialog ${cls}`, "aria-labelledby": id },
+    h(
+      "header",
+      { class: "dialog-head" },
+      h("h2", { id }, title),
+      h(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => close() } },
+        icon("close"),
+      ),
+    ),
     h("div", { class: "dialog-body" }, body),
-    buttons.length ? h("footer", { class: "dialog-foot" }, buttons) : null);
+    buttons.length ? h("footer", { class: "dialog-foot" }, buttons) : null,
+  );
   element.addEventListener("pointerdown", (event) => event.target === element && close());
   const closed = new Promise((resolve) => {
     element.addEventListener("close", () => {
@@ -46,17 +57,40 @@ export function openDialog({ title, body, buttons = [], cls = "" }) {
  * @returns {Promise<boolean>}
  */
 export async function confirm({ title, body, action, line = "", danger = false, typed = "" }) {
-  const button = h("button", { type: "submit", class: `button ${danger ? "danger" : "primary"}`, autofocus: !typed, disabled: !!typed, value: "yes" }, action);
+  const button = h(
+    "button",
+    {
+      type: "submit",
+      class: `button ${danger ? "danger" : "primary"}`,
+      autofocus: !typed,
+      disabled: !!typed,
+      value: "yes",
+    },
+    action,
+  );
   const field = typed
-    ? h("input", { type: "text", class: "input", autocomplete: "off", autofocus: true, spellcheck: "false",
-        on: { input: (event) => (button.disabled = event.target.value !== typed) } })
+    ? h("input", {
+        type: "text",
+        class: "input",
+        autocomplete: "off",
+        autofocus: true,
+        spellcheck: "false",
+        on: { input: (event) => (button.disabled = event.target.value !== typed) },
+      })
     : null;
-  const form = h("form", { method: "dialog", class: "stack" },
+  const form = h(
+    "form",
+    { method: "dialog", class: "stack" },
     h("div", { class: "prose" }, body),
     typed ? h("label", { class: "field" }, h("span", null, "Type ", h("code", null, typed), " to go on"), field) : null,
     line ? h("div", null, h("p", { class: "hint" }, "The same on the command line"), copyLine(line)) : null,
-    h("div", { class: "dialog-foot" },
-      h("button", { type: "button", class: "button", on: { click: () => dialog.close() } }, "Cancel"), button));
+    h(
+      "div",
+      { class: "dialog-foot" },
+      h("button", { type: "button", class: "button", on: { click: () => dialog.close() } }, "Cancel"),
+      button,
+    ),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     dialog.close("yes");

@@ -35,13 +35,43 @@ export const EFFECTS = {
 
 /** Groups for the forms, by option name; what is in none comes last. */
 export const GROUPS = [
-  ["What runs", ["name", "cmd", "args", "working_dir", "shell", "shell_args", "executable", "virtualenv", "virtualenv_py_ver"]],
-  ["How many", ["numprocesses", "singleton", "priority", "autostart", "on_demand", "warmup_delay", "max_age", "max_age_variance"]],
+  [
+    "What runs",
+    ["name", "cmd", "args", "working_dir", "shell", "shell_args", "executable", "virtualenv", "virtualenv_py_ver"],
+  ],
+  [
+    "How many",
+    ["numprocesses", "singleton", "priority", "autostart", "on_demand", "warmup_delay", "max_age", "max_age_variance"],
+  ],
   ["As whom, with what", ["uid", "gid", "env", "copy_env", "copy_path", "login_env", "circus_env", "umask", "rlimit_"]],
-  ["Restarting", ["respawn", "max_retry", "stop_exit_codes", "respawn_backoff.base", "respawn_backoff.factor", "respawn_backoff.cap", "respawn_backoff.stable", "respawn_backoff.jitter"]],
+  [
+    "Restarting",
+    [
+      "respawn",
+      "max_retry",
+      "stop_exit_codes",
+      "respawn_backoff.base",
+      "respawn_backoff.factor",
+      "respawn_backoff.cap",
+      "respawn_backoff.stable",
+      "respawn_backoff.jitter",
+    ],
+  ],
   ["Stopping and reloading", ["stop_signal", "stop_children", "graceful_timeout", "send_hup", "reload_overlap"]],
   ["Sockets", ["use_sockets", "listen_fds", "stdin_socket"]],
-  ["Output", ["stdout_stream", "stderr_stream", "stdout_stream.", "stderr_stream.", "capture", "close_child_stdin", "close_child_stdout", "close_child_stderr"]],
+  [
+    "Output",
+    [
+      "stdout_stream",
+      "stderr_stream",
+      "stdout_stream.",
+      "stderr_stream.",
+      "capture",
+      "close_child_stdin",
+      "close_child_stdout",
+      "close_child_stderr",
+    ],
+  ],
   ["Hooks", ["hooks", "hooks.", "hook_timeout"]],
 ];
 
@@ -73,9 +103,12 @@ export function readValue(row, typed) {
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(words)) return { error: "A number is wanted." };
     return bounded(row, Number(words));
   }
-  if (kind === "octal mask" && !/^(0o?)?[0-7]{1,4}$/.test(words)) return { error: "An octal number is wanted, such as 022." };
-  if (kind === "list of exit codes" && !/^\d{1,3}([\s,]+\d{1,3})*$/.test(words)) return { error: "Exit codes are wanted, such as 0 78." };
-  if (kind.startsWith("size") && !/^\d+\s*[kmgtKMGT]?i?[bB]?$/.test(words)) return { error: "A size is wanted, such as 64K or 10M." };
+  if (kind === "octal mask" && !/^(0o?)?[0-7]{1,4}$/.test(words))
+    return { error: "An octal number is wanted, such as 022." };
+  if (kind === "list of exit codes" && !/^\d{1,3}([\s,]+\d{1,3})*$/.test(words))
+    return { error: "Exit codes are wanted, such as 0 78." };
+  if (kind.startsWith("size") && !/^\d+\s*[kmgtKMGT]?i?[bB]?$/.test(words))
+    return { error: "A size is wanted, such as 64K or 10M." };
   if (kind === "command line") {
     const quote = openQuote(words);
     if (quote) return { error: `The quote ${quote} is not closed.` };
@@ -96,8 +129,10 @@ function openQuote(words) {
 }
 
 function bounded(row, number) {
-  if (row.minimum !== null && row.minimum !== undefined && number < row.minimum) return { error: `It must be at least ${row.minimum}.` };
-  if (row.maximum !== null && row.maximum !== undefined && number > row.maximum) return { error: `It must be at most ${row.maximum}.` };
+  if (row.minimum !== null && row.minimum !== undefined && number < row.minimum)
+    return { error: `It must be at least ${row.minimum}.` };
+  if (row.maximum !== null && row.maximum !== undefined && number > row.maximum)
+    return { error: `It must be at most ${row.maximum}.` };
   return { value: number };
 }
 
@@ -118,11 +153,25 @@ export function optionField(row, { value, onInput, effect = false, disabled = ""
     control.disabled = true;
     doc.append(` (${disabled})`);
   }
-  const label = h("label", { for: id, class: "field-name" }, row.name, row.required ? h("span", { class: "needed" }, " required") : null);
-  const element = h("div", { class: `option-field ${row.kind === "boolean" ? "flag" : ""}`, "data-option": row.name }, h("div", { class: "field-head" }, label, badge), control, problem, doc);
+  const label = h(
+    "label",
+    { for: id, class: "field-name" },
+    row.name,
+    row.required ? h("span", { class: "needed" }, " required") : null,
+  );
+  const element = h(
+    "div",
+    { class: `option-field ${row.kind === "boolean" ? "flag" : ""}`, "data-option": row.name },
+    h("div", { class: "field-head" }, label, badge),
+    control,
+    problem,
+    doc,
+  );
   const before = row.kind === "boolean" ? !!value : typedForm(row, value);
   const field = {
-    element, row, control,
+    element,
+    row,
+    control,
     get typed() {
       return row.kind === "boolean" ? control.checked : control.value;
     },
@@ -147,23 +196,53 @@ export function optionField(row, { value, onInput, effect = false, disabled = ""
 }
 
 function typedForm(row, value) {
-  if (row.kind === "variables") return Object.entries(value || {}).map(([key, each]) => `${key}=${each}`).join("\n");
+  if (row.kind === "variables")
+    return Object.entries(value || {})
+      .map(([key, each]) => `${key}=${each}`)
+      .join("\n");
   if (row.kind === "list of exit codes" && Array.isArray(value)) return value.join(" ");
   return optionText(value);
 }
 
 function makeControl(row, id, value, heard) {
-  if (row.kind === "boolean") return h("input", { type: "checkbox", id, class: "switch", checked: !!value, on: { change: heard } });
+  if (row.kind === "boolean")
+    return h("input", { type: "checkbox", id, class: "switch", checked: !!value, on: { change: heard } });
   if (row.kind === "variables") {
-    return h("textarea", { id, class: "input mono", rows: "4", spellcheck: "false", value: typedForm(row, value), placeholder: "NAME=value, one on a line", on: { input: heard } });
+    return h("textarea", {
+      id,
+      class: "input mono",
+      rows: "4",
+      spellcheck: "false",
+      value: typedForm(row, value),
+      placeholder: "NAME=value, one on a line",
+      on: { input: heard },
+    });
   }
   if (row.choices) {
-    return h("select", { id, class: "input", on: { change: heard } }, ["", ...row.choices].map((choice) =>
-      h("option", { value: choice, selected: choice === optionText(value) }, choice || `default (${optionText(row.default) || "none"})`)));
+    return h(
+      "select",
+      { id, class: "input", on: { change: heard } },
+      ["", ...row.choices].map((choice) =>
+        h(
+          "option",
+          { value: choice, selected: choice === optionText(value) },
+          choice || `default (${optionText(row.default) || "none"})`,
+        ),
+      ),
+    );
   }
   const numeric = ["integer", "number"].includes(row.kind);
-  return h("input", { type: "text", id, class: `input ${numeric ? "short" : "mono"}`, inputmode: numeric ? "decimal" : null, spellcheck: "false", autocomplete: "off",
-    value: typedForm(row, value), placeholder: optionText(row.default) || null, on: { input: heard } });
+  return h("input", {
+    type: "text",
+    id,
+    class: `input ${numeric ? "short" : "mono"}`,
+    inputmode: numeric ? "decimal" : null,
+    spellcheck: "false",
+    autocomplete: "off",
+    value: typedForm(row, value),
+    placeholder: optionText(row.default) || null,
+    on: { input: heard },
+  });
 }
 
 /** Variables, one on a line. */

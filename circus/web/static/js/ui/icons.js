@@ -39,6 +39,9 @@ const PATHS = {
 
 /** @param {keyof typeof PATHS} name */
 export function icon(name, size = 16) {
-  return svg("svg", { class: "icon", viewBox: "0 0 16 16", width: size, height: size, "aria-hidden": "true", focusable: "false" },
-    svg("path", { d: PATHS[name] || PATHS.more }));
+  return svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 16 16", width: size, height: size, "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: PATHS[name] || PATHS.more }),
+  );
 }

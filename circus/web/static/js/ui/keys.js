@@ -26,7 +26,8 @@ export class Keys {
 
   #pressed(event) {
     if (event.defaultPrevented || event.isComposing) return;
-    const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
+    const typing =
+      event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
     const name = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.key.length === 1 && (event.ctrlKey || event.metaKey) ? event.key.toLowerCase() : event.key}`;
     if (event.altKey || (typing && !name.startsWith("Ctrl+"))) {
       if (typing && event.key === "Escape") event.target.blur();
@@ -35,7 +36,8 @@ export class Keys {
     if (document.querySelector("dialog[open]") || event.target.closest?.("[role=menu]")) return;
     const wanted = this.pending ? `${this.pending} ${name}` : name;
     // The binding added last is the page's own and goes first.
-    const found = this.bindings.findLast((each) => each.keys === wanted) || this.bindings.findLast((each) => each.keys === name);
+    const found =
+      this.bindings.findLast((each) => each.keys === wanted) || this.bindings.findLast((each) => each.keys === name);
     clearTimeout(this.timer);
     this.pending = "";
     if (found) {
@@ -51,9 +53,29 @@ export class Keys {
   help() {
     const groups = new Map();
     for (const each of this.bindings) groups.set(each.group, [...(groups.get(each.group) || []), each]);
-    const body = [...groups].reverse().map(([group, bindings]) => h("section", { class: "keys-group" }, h("h3", null, group),
-      h("dl", { class: "keys" }, bindings.map((each) => h("div", null,
-        h("dt", null, each.keys.split(" ").map((key) => h("kbd", null, key))), h("dd", null, each.what))))));
+    const body = [...groups].reverse().map(([group, bindings]) =>
+      h(
+        "section",
+        { class: "keys-group" },
+        h("h3", null, group),
+        h(
+          "dl",
+          { class: "keys" },
+          bindings.map((each) =>
+            h(
+              "div",
+              null,
+              h(
+                "dt",
+                null,
+                each.keys.split(" ").map((key) => h("kbd", null, key)),
+              ),
+              h("dd", null, each.what),
+            ),
+          ),
+        ),
+      ),
+    );
     openDialog({ title: "Keyboard shortcuts", body: h("div", { class: "keys-groups" }, body), cls: "wide" });
   }
 }

@@ -48,8 +48,17 @@ export class LogList {
     this.hues = new Map();
     this.page = h("div", { class: "log-lines" });
     this.space = h("div", { class: "log-space" }, this.page);
-    this.box = h("div", { class: "log-box", tabindex: "0", role: "log", "aria-live": "off", "aria-label": options.label || "Output" }, this.space);
-    this.jump = h("button", { type: "button", class: "button log-jump", hidden: true, on: { click: () => this.follow() } }, icon("down"), h("span"));
+    this.box = h(
+      "div",
+      { class: "log-box", tabindex: "0", role: "log", "aria-live": "off", "aria-label": options.label || "Output" },
+      this.space,
+    );
+    this.jump = h(
+      "button",
+      { type: "button", class: "button log-jump", hidden: true, on: { click: () => this.follow() } },
+      icon("down"),
+      h("span"),
+    );
     this.empty = h("p", { class: "empty log-empty" });
     this.element = h("div", { class: "log-view" }, this.box, this.empty, this.jump);
     this.draw = () => this.#draw();
@@ -171,19 +180,36 @@ export class LogList {
     const first = Math.max(0, Math.floor(this.box.scrollTop / LINE) - OVERSCAN);
     const last = Math.min(total, Math.ceil((this.box.scrollTop + this.box.clientHeight) / LINE) + OVERSCAN);
     this.page.style.setProperty("transform", `translateY(${first * LINE}px)`);
-    keyed(this.page, this.shown.slice(first, last), (line) => line.key, (line) => this.#line(line));
+    keyed(
+      this.page,
+      this.shown.slice(first, last),
+      (line) => line.key,
+      (line) => this.#line(line),
+    );
     show(this.jump, !this.following && total > 0);
     text(this.jump.lastElementChild, this.unseen ? `${plural(this.unseen, "new line")}` : "Newest");
   }
 
   #line(line) {
-    if (line.gap) return h("div", { class: "log-line gap" }, `${plural(line.gap, "line")} lost: written faster than they could be sent`);
+    if (line.gap)
+      return h(
+        "div",
+        { class: "log-line gap" },
+        `${plural(line.gap, "line")} lost: written faster than they could be sent`,
+      );
     const names = this.options.showWatcher === false ? `${line.wid ?? "–"}` : `${line.watcher}.${line.wid ?? "–"}`;
-    const node = h("div", { class: `log-line ${line.level}` },
+    const node = h(
+      "div",
+      { class: `log-line ${line.level}` },
       h("span", { class: "log-time" }, clock(line.time, { millis: true })),
       h("span", { class: `log-who hue-${this.#hue(line)}`, title: `pid ${line.pid}` }, names),
-      h("span", { class: "log-mark", title: line.stream, "aria-label": line.stream === "stderr" ? "standard error" : "" }, MARKS[line.level] || (line.stream === "stderr" ? "!" : "")),
-      h("span", { class: "log-text" }, ansiNodes(line.text, this.search)));
+      h(
+        "span",
+        { class: "log-mark", title: line.stream, "aria-label": line.stream === "stderr" ? "standard error" : "" },
+        MARKS[line.level] || (line.stream === "stderr" ? "!" : ""),
+      ),
+      h("span", { class: "log-text" }, ansiNodes(line.text, this.search)),
+    );
     if (this.options.onPick) {
       node.addEventListener("click", () => getSelection().isCollapsed && this.options.onPick(line));
     }

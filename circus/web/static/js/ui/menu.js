@@ -21,7 +21,18 @@ import { icon } from "./icons.js";
  * @param {() => Array<Item|null>} options.items asked for when it opens; null is a line between groups
  */
 export function menuButton({ content, label, cls = "button", items }) {
-  const button = h("button", { type: "button", class: cls, "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": label || null, title: label || null }, content);
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: cls,
+      "aria-haspopup": "menu",
+      "aria-expanded": "false",
+      "aria-label": label || null,
+      title: label || null,
+    },
+    content,
+  );
   button.addEventListener("click", () => openMenu(button, items()));
   button.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") {
@@ -34,7 +45,11 @@ export function menuButton({ content, label, cls = "button", items }) {
 
 function openMenu(button, items) {
   const id = uid("menu");
-  const menu = h("div", { class: "menu", role: "menu", id, tabindex: "-1" }, items.map((item) => menuItem(item, close)));
+  const menu = h(
+    "div",
+    { class: "menu", role: "menu", id, tabindex: "-1" },
+    items.map((item) => menuItem(item, close)),
+  );
   (button.closest("dialog") || document.body).append(menu);
   place(menu, button);
   button.setAttribute("aria-expanded", "true");
@@ -46,7 +61,10 @@ function openMenu(button, items) {
     addEventListener("scroll", scrolled, true);
   });
   menu.addEventListener("keydown", (event) => move(event, menu, close));
-  menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && close(false));
+  menu.addEventListener(
+    "focusout",
+    (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && close(false),
+  );
   choices(menu)[0]?.focus();
 
   function close(back = true) {
@@ -61,10 +79,20 @@ function openMenu(button, items) {
 
 function menuItem(item, close) {
   if (item === null) return h("div", { class: "menu-line", role: "separator" });
-  const node = h("button", { type: "button", role: "menuitem", tabindex: "-1", class: `menu-item ${item.danger ? "danger" : ""}`,
-    "aria-disabled": item.disabled ? "true" : null, title: item.disabled || null },
-    item.icon ? icon(item.icon) : h("span", { class: "icon" }), h("span", { class: "menu-label" }, item.label, item.disabled ? h("small", null, item.disabled) : null),
-    item.key ? h("kbd", null, item.key) : null);
+  const node = h(
+    "button",
+    {
+      type: "button",
+      role: "menuitem",
+      tabindex: "-1",
+      class: `menu-item ${item.danger ? "danger" : ""}`,
+      "aria-disabled": item.disabled ? "true" : null,
+      title: item.disabled || null,
+    },
+    item.icon ? icon(item.icon) : h("span", { class: "icon" }),
+    h("span", { class: "menu-label" }, item.label, item.disabled ? h("small", null, item.disabled) : null),
+    item.key ? h("kbd", null, item.key) : null,
+  );
   node.addEventListener("click", () => {
     if (item.disabled) return;
     close();
@@ -78,12 +106,18 @@ const choices = (menu) => [...menu.querySelectorAll("[role=menuitem]")];
 function move(event, menu, close) {
   const all = choices(menu);
   const at = all.indexOf(document.activeElement);
-  const to = { ArrowDown: (at + 1) % all.length, ArrowUp: (at - 1 + all.length) % all.length, Home: 0, End: all.length - 1 }[event.key];
+  const to = {
+    ArrowDown: (at + 1) % all.length,
+    ArrowUp: (at - 1 + all.length) % all.length,
+    Home: 0,
+    End: all.length - 1,
+  }[event.key];
   if (to !== undefined) all[to]?.focus();
   else if (event.key === "Escape" || event.key === "Tab") close();
   else if (event.key.length === 1 && event.key !== " ") {
-    const found = all.find((each, index) => index > at && each.textContent.toLowerCase().startsWith(event.key.toLowerCase()))
-      || all.find((each) => each.textContent.toLowerCase().startsWith(event.key.toLowerCase()));
+    const found =
+      all.find((each, index) => index > at && each.textContent.toLowerCase().startsWith(event.key.toLowerCase())) ||
+      all.find((each) => each.textContent.toLowerCase().startsWith(event.key.toLowerCase()));
     found?.focus();
   } else return;
   event.preventDefault();

@@ -37,17 +37,47 @@ export function openPalette(entries) {
   let found = [];
   let chosen = 0;
   const list = h("ul", { class: "palette-list", role: "listbox", id: listId, "aria-label": "Matches" });
-  const field = h("input", { type: "text", class: "input palette-field", placeholder: "Go to a watcher or page, or do something…", autofocus: true,
-    role: "combobox", "aria-expanded": "true", "aria-controls": listId, "aria-label": "Go to or do", autocomplete: "off", spellcheck: "false" });
+  const field = h("input", {
+    type: "text",
+    class: "input palette-field",
+    placeholder: "Go to a watcher or page, or do something…",
+    autofocus: true,
+    role: "combobox",
+    "aria-expanded": "true",
+    "aria-controls": listId,
+    "aria-label": "Go to or do",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const dialog = openDialog({ title: "Go to or do", body: [field, list], cls: "palette" });
   const draw = () => {
     const letters = field.value.trim().toLowerCase();
-    found = entries.map((entry) => ({ entry, score: fits(`${entry.label} ${entry.detail || ""}`, letters) }))
-      .filter((each) => each.score > 0).sort((a, b) => b.score - a.score).slice(0, SHOWN).map((each) => each.entry);
+    found = entries
+      .map((entry) => ({ entry, score: fits(`${entry.label} ${entry.detail || ""}`, letters) }))
+      .filter((each) => each.score > 0)
+      .sort((a, b) => b.score - a.score)
+      .slice(0, SHOWN)
+      .map((each) => each.entry);
     chosen = Math.min(chosen, Math.max(0, found.length - 1));
-    put(list, found.map((entry, index) => h("li", { role: "option", id: `${listId}-${index}`, class: "palette-item", "aria-selected": index === chosen ? "true" : "false",
-      on: { click: () => pick(index) } }, icon(entry.icon || "right"), h("span", null, entry.label), h("small", null, entry.detail || ""))),
-    found.length ? null : h("li", { class: "empty" }, "Nothing by that name."));
+    put(
+      list,
+      found.map((entry, index) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `${listId}-${index}`,
+            class: "palette-item",
+            "aria-selected": index === chosen ? "true" : "false",
+            on: { click: () => pick(index) },
+          },
+          icon(entry.icon || "right"),
+          h("span", null, entry.label),
+          h("small", null, entry.detail || ""),
+        ),
+      ),
+      found.length ? null : h("li", { class: "empty" }, "Nothing by that name."),
+    );
     field.setAttribute("aria-activedescendant", found.length ? `${listId}-${chosen}` : "");
     list.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   };

@@ -10,8 +10,19 @@ const POINTS = 60;
 export function sparkline(name) {
   const area = svg("path", { class: "spark-area" });
   const line = svg("path", { class: "spark-line" });
-  const node = svg("svg", { class: `spark spark-${name}`, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT,
-    "aria-hidden": "true", focusable: "false" }, area, line);
+  const node = svg(
+    "svg",
+    {
+      class: `spark spark-${name}`,
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      width: WIDTH,
+      height: HEIGHT,
+      "aria-hidden": "true",
+      focusable: "false",
+    },
+    area,
+    line,
+  );
   node._parts = { area, line };
   return node;
 }

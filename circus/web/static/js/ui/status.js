@@ -8,7 +8,14 @@ const SHAPES = {
   stopped: "M4.500 4.500h7v7h-7z",
   problem: "M8 2.500l6 11H2z",
 };
-const KINDS = { active: "active", running: "active", starting: "busy", stopping: "busy", stopped: "stopped", asking: "busy" };
+const KINDS = {
+  active: "active",
+  running: "active",
+  starting: "busy",
+  stopping: "busy",
+  stopped: "stopped",
+  asking: "busy",
+};
 
 /** What a watcher's summary comes to: `active`, `busy`, `stopped`, or `problem`. */
 export function kindOf(watcher) {
@@ -21,8 +28,13 @@ export function statusPill(status = "", kind = "") {
   const path = svg("path", { d: "" });
   const word = h("span", null);
   const more = h("span", { class: "sr" });
-  const pill = h("span", { class: "status" },
-    svg("svg", { viewBox: "0 0 16 16", width: 12, height: 12, "aria-hidden": "true", class: "status-shape" }, path), word, more);
+  const pill = h(
+    "span",
+    { class: "status" },
+    svg("svg", { viewBox: "0 0 16 16", width: 12, height: 12, "aria-hidden": "true", class: "status-shape" }, path),
+    word,
+    more,
+  );
   pill._parts = { path, word, more };
   if (status) setStatus(pill, status, kind);
   return pill;

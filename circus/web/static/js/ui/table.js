@@ -49,9 +49,22 @@ export class DataTable {
     this.above = h("tr", { class: "pad", "aria-hidden": "true" }, h("td", null));
     this.below = h("tr", { class: "pad", "aria-hidden": "true" }, h("td", null));
     this.empty = h("p", { class: "empty", role: "status" });
-    this.table = h("table", { class: `data ${options.cls || ""}`, "aria-label": options.label },
-      h("thead", null, h("tr", null, this.columns.map((column) => this.#header(column)))),
-      h("tbody", { class: "pads" }, this.above), this.body, h("tbody", { class: "pads" }, this.below));
+    this.table = h(
+      "table",
+      { class: `data ${options.cls || ""}`, "aria-label": options.label },
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          this.columns.map((column) => this.#header(column)),
+        ),
+      ),
+      h("tbody", { class: "pads" }, this.above),
+      this.body,
+      h("tbody", { class: "pads" }, this.below),
+    );
     this.element = h("div", { class: "table-box" }, this.table, this.empty);
     this.draw = () => this.#draw();
     this.#listen();
@@ -75,10 +88,17 @@ export class DataTable {
   #header(column) {
     const cls = `${column.cls || ""} ${column.align === "right" ? "num" : ""}`;
     if (!column.sort) {
-      return h("th", { class: cls, scope: "col" }, column.label ? column.label : h("span", { class: "sr" }, column.title || "Actions"));
+      return h(
+        "th",
+        { class: cls, scope: "col" },
+        column.label ? column.label : h("span", { class: "sr" }, column.title || "Actions"),
+      );
     }
-    const button = h("button", { type: "button", class: "sort", title: column.title || null,
-      on: { click: () => this.#sortBy(column) } }, column.label);
+    const button = h(
+      "button",
+      { type: "button", class: "sort", title: column.title || null, on: { click: () => this.#sortBy(column) } },
+      column.label,
+    );
     column.header = h("th", { class: cls, scope: "col" }, button);
     return column.header;
   }
@@ -113,7 +133,8 @@ export class DataTable {
 
   #keyed(event) {
     const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    if (!step || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea"))
+      return;
     const row = event.target.closest("tr");
     const next = step > 0 ? row?.nextElementSibling : row?.previousElementSibling;
     if (!next) return;
@@ -167,7 +188,13 @@ export class DataTable {
     attr(this.table, "aria-rowcount", total + 1);
     pad(this.above, first * height);
     pad(this.below, (total - last) * height);
-    keyed(this.body, this.ordered.slice(first, last), this.options.keyOf, () => this.#row(), (tr, row) => this.#update(tr, row));
+    keyed(
+      this.body,
+      this.ordered.slice(first, last),
+      this.options.keyOf,
+      () => this.#row(),
+      (tr, row) => this.#update(tr, row),
+    );
     let index = first;
     for (const tr of this.body.children) attr(tr, "aria-rowindex", (index += 1) + 1);
     const sample = this.body.firstElementChild;

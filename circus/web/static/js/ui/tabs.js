@@ -14,12 +14,30 @@ export function makeTabs({ label, tabs, chosen, onChange }) {
   const panel = h("div", { role: "tabpanel", class: "tab-panel", id: `${id}-panel`, tabindex: "-1" });
   let current = null;
   let key = "";
-  const buttons = tabs.map((tab) => h("button", { type: "button", role: "tab", id: `${id}-${tab.key}`, "aria-controls": `${id}-panel`, class: "tab",
-    on: { click: () => choose(tab.key) } }, tab.label, h("span", { class: "tab-count" })));
+  const buttons = tabs.map((tab) =>
+    h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `${id}-${tab.key}`,
+        "aria-controls": `${id}-panel`,
+        class: "tab",
+        on: { click: () => choose(tab.key) },
+      },
+      tab.label,
+      h("span", { class: "tab-count" }),
+    ),
+  );
   const bar = h("div", { role: "tablist", "aria-label": label, class: "tabs" }, buttons);
   bar.addEventListener("keydown", (event) => {
     const at = tabs.findIndex((tab) => tab.key === key);
-    const to = { ArrowRight: (at + 1) % tabs.length, ArrowLeft: (at - 1 + tabs.length) % tabs.length, Home: 0, End: tabs.length - 1 }[event.key];
+    const to = {
+      ArrowRight: (at + 1) % tabs.length,
+      ArrowLeft: (at - 1 + tabs.length) % tabs.length,
+      Home: 0,
+      End: tabs.length - 1,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     choose(tabs[to].key);
@@ -43,7 +61,9 @@ export function makeTabs({ label, tabs, chosen, onChange }) {
 
   choose(chosen, true);
   return {
-    bar, panel, choose,
+    bar,
+    panel,
+    choose,
     /** The panel on the screen takes what is new. */
     update: () => current?.update?.(),
     setCount: (which, words) => {

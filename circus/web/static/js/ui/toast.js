@@ -46,9 +46,24 @@ class Toast {
     this.state = h("span", { class: "toast-state" });
     this.bar = h("progress", { class: "bar", max: "1", "aria-label": title });
     this.line = copyLine("");
-    this.element = h("article", { class: "toast", "data-kind": "busy" }, this.mark,
-      h("div", { class: "toast-main" }, h("p", { class: "toast-title" }, h("strong", null, title), this.state), this.words, this.bar, this.line),
-      h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", on: { click: () => this.close() } }, icon("close")));
+    this.element = h(
+      "article",
+      { class: "toast", "data-kind": "busy" },
+      this.mark,
+      h(
+        "div",
+        { class: "toast-main" },
+        h("p", { class: "toast-title" }, h("strong", null, title), this.state),
+        this.words,
+        this.bar,
+        this.line,
+      ),
+      h(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": "Dismiss", on: { click: () => this.close() } },
+        icon("close"),
+      ),
+    );
     this.#kind("busy");
     this.bar.removeAttribute("value");
     this.element.addEventListener("pointerenter", () => clearTimeout(this.timer));
