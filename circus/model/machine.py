@@ -6,6 +6,7 @@ The ground floor of :mod:`circus.model.lifecycle`; it decides nothing.
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -264,6 +265,5 @@ class Machine:
 
 
 def _random() -> float:
-    from random import random  # kept off the start path
-
-    return random()
+    """A number from 0 up to 1. The module ``random`` might not be loadable when it is needed: without descriptors."""
+    return (int.from_bytes(os.urandom(7), "big") >> 3) / (1 << 53)

@@ -105,7 +105,7 @@ def test_goals_of_the_table_are_those_of_the_plan() -> None:
         "stats_cpu_175": "<= 3x",
         "stats_cpu_1000": "<= 3x",
         "stats_rss": "<= 2.5x",
-        "stats_rss_all": "<= 3x",
+        "stats_rss_all": "<= 2.5x",
         "stats_missed": "<= 0",
         "logs_one": ">= 0.8x",
         "logs_cpu": "<= 1.3x",

@@ -49,7 +49,7 @@ async def log_in(call: Call) -> dict[str, Any]:
             console.checks_waiting -= 1
         is_known = found is not None
     if not is_known:
-        console.throttle.failed(keys, now)
+        console.throttle.failed(keys, time.monotonic())
         call.note("login", user or "link", "refused: wrong password or token")
         text = "this link was used before, or has expired" if "token" in call.body else "wrong name or password"
         raise Problem(401, text)
