@@ -423,7 +423,15 @@ def test_figures_agree_with_psutil(started: Started) -> None:
     sampler = Sampler()
     pid = started("sleep", "98765")
     process = psutil.Process(pid)
-    eventually(lambda: process.name() == "sleep")
+
+    def at_rest() -> bool:
+        """Loaded, and nothing has changed between two looks."""
+        before = (process.num_ctx_switches(), process.memory_info())
+        time.sleep(0.01)
+        now = (process.num_ctx_switches(), process.memory_info())
+        return process.name() == "sleep" and process.status() == psutil.STATUS_SLEEPING and before == now
+
+    eventually(at_rest)
     info = sampler.figures([pid])[pid]
     assert set(info) == KEYS | FIGURES
     assert info["children"] == []
