@@ -45,7 +45,9 @@ def test_everything_goes_through_the_tunnel(sshd: Sshd, tmp_path: Path) -> None:
             assert f"--ssh {sshd.by_config}" in done["circusctl"]
             assert ada.api("/watchers/web/logs?lines=1")["lines"][0]["text"] == "hello"
             with ada.socket() as page:
-                page.topic("overview", lambda data: "rss" in data["endpoints"][told["id"]]["watchers"].get("web", {}), 40)
+                page.topic(
+                    "overview", lambda data: "rss" in data["endpoints"][told["id"]]["watchers"].get("web", {}), 40
+                )
                 page.send({"logs": {"endpoint": told["id"], "watchers": ["web"], "lines": 5}})
                 page.until(lambda message: message.get("first") and message["lines"], 40)
         finally:

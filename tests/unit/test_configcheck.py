@@ -215,7 +215,8 @@ def test_options_of_a_bundled_plugin(checked: Checked) -> None:
         "retry_in = 2\nactive = yes\nnumprocesses = x\nuid = 0\nstdout_stream.class = StdoutStream\n"
     )
     assert [(each.severity, each.line, each.option, each.text, each.hint) for each in found] == [
-        ("warning", 3, "flapping.atempts", "unknown option, not used by the plugin", "did you mean 'flapping.attempts'?"),
+        ("warning", 3, "flapping.atempts", "unknown option, not used by the plugin",
+         "did you mean 'flapping.attempts'?"),
         ("error", 4, "flapping.window", "could not convert string to float: 'x'",
          "expected: number, in seconds; default 1.0"),
         ("error", 7, "attempts", "invalid literal for int() with base 10: 'many'", "expected: integer; default 2"),
