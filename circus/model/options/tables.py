@@ -204,17 +204,15 @@ CIRCUS = Table("circus", (
     _daemon("httpd", _flag, False, "Run the web console."),
     _daemon("httpd_host", _text, "localhost", "Address of the web console."),
     _daemon("httpd_port", _integer, 8080, "Port of the web console."),
-
-              Option("httpd_auth", Choice("password", "none"), None, "Who may use the web console: whoever logs in (`password`, the "
-           "default), or `none`: everybody who can connect, which is possible on the loopback only.", REPLACE,
+    Option("httpd_auth", Choice("password", "none"), None, "Who may use the web console: whoever logs in "
+           "(`password`, the default), or `none`: everybody who can connect, which is possible on the loopback only.", REPLACE,
            since="1.0"),
     Option("httpd_users", _text, None, "File of the web console's users; by default `users` in its state directory.",
            REPLACE, since="1.0"),
     Option("httpd_state_dir", _text, None, "Directory of the web console's own files; by default /var/lib/circus/httpd "
            "for root, else ~/.local/state/circus/httpd.", REPLACE, since="1.0"),
     Option("httpd_audit_log", _text, None, "File to which the web console appends a JSON line for each action.",
-           REPLACE,
-           since="1.0"),
+           REPLACE, since="1.0"),
     Option("httpd_tls_cert", _text, None, "Certificate of the web console, with its chain (PEM); it then speaks https.",
            REPLACE, since="1.0"),
     Option("httpd_tls_key", _text, None, "Key of that certificate, unless it is in the same file.",
