@@ -205,8 +205,8 @@ CIRCUS = Table("circus", (
     _daemon("httpd_host", _text, "localhost", "Address of the web console."),
     _daemon("httpd_port", _integer, 8080, "Port of the web console."),
     Option("httpd_auth", Choice("password", "none"), None, "Who may use the web console: whoever logs in "
-           "(`password`, the default), or `none`: everybody who can connect, which is possible on the loopback only.", REPLACE,
-           since="1.0"),
+           "(`password`, the default), or `none`: everybody who can connect, which is possible on the loopback only.",
+           REPLACE, since="1.0"),
     Option("httpd_users", _text, None, "File of the web console's users; by default `users` in its state directory.",
            REPLACE, since="1.0"),
     Option("httpd_state_dir", _text, None, "Directory of the web console's own files; by default /var/lib/circus/httpd "
