@@ -206,7 +206,7 @@ class MainScreen(Operating, Asking, Screen[None]):
         return next(iter(ends.values()), None)
 
     def selected(self) -> list[Node]:
-        """The marked rows, else the one below the cursor."""
+        """The marked rows in the order in which they were marked, else the one below the cursor."""
         marked = [node for path in self.table.marked if (node := self.session.board.find(path)) is not None]
         return marked or ([self.table.current] if self.table.current is not None else [])
 
@@ -349,7 +349,11 @@ class MainScreen(Operating, Asking, Screen[None]):
 
     def action_mark(self) -> None:
         if self.table.current is not None:
-            self.table.marked ^= {self.table.current.path}
+            path, marked = self.table.current.path, self.table.marked
+            if path in marked:
+                del marked[path]
+            else:
+                marked[path] = None
             self.table.move(1)
             self.follow_selection()
 

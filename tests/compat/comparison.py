@@ -211,6 +211,10 @@ class Duo:
         """Wait until a watcher has the status on both sides."""
         self.on_both(lambda side: side.daemon.wait_status(watcher, status))
 
+    def wait_accepted(self) -> None:
+        """Wait until a change that nobody waited for is over on both sides, so that the next one is not refused."""
+        self.on_both(lambda side: side.daemon.settle())
+
     def wait_settled(self, watcher: str) -> None:
         """Wait until a watcher is neither starting nor stopping."""
         self.on_both(lambda side: side.daemon.wait_status(watcher, "stopped", "active"))

@@ -61,9 +61,11 @@ def usage(text):
 
 def test_changes(running):
     running.ctl("incr", "web")
+    running.wait_accepted()
     running.ctl("incr", "web", "2", "--waiting")
     running.ctl("decr", "web", "3", "--waiting")
     running.ctl("decr", "web", "1", "1")
+    running.wait_accepted()
     running.ctl("incr", "solo")
     running.ctl("incr", "zz", "--waiting")
     running.ctl("incr", "web", "x")
@@ -75,6 +77,7 @@ def test_changes(running):
     running.ctl("restart", "web", "--waiting")
     running.ctl("restart", "web", "--match", "foo")
     running.ctl("restart", "w*", "--match", "simple")
+    running.wait_accepted()
     running.ctl("restart", "a", "b")
     running.ctl("reload", "web", "--waiting")
     running.ctl("reload", "web", "--terminate", "--waiting")

@@ -219,8 +219,11 @@ def test_wishes_that_come_in_one_turn_are_all_answered(stage):
 def test_hundreds_of_spawns_leave_the_loop_its_turns(stage, monkeypatch):
     """Starting many must not keep commands and deaths from being served."""
     spawn = Process.spawn
+    spawned = 0
 
     def slow_spawn(self):
+        nonlocal spawned
+        spawned += 1
         time.sleep(0.002)
         spawn(self)
 
@@ -230,14 +233,13 @@ def test_hundreds_of_spawns_leave_the_loop_its_turns(stage, monkeypatch):
         [web] = arbiter.watchers
         monkeypatch.setattr(Process, "spawn", slow_spawn)
         starting = asyncio.ensure_future(web.start())
-        longest = 0.0
-        before = time.monotonic()
+        most = before = 0
         while not starting.done():
             await asyncio.sleep(0)
-            now = time.monotonic()
-            longest, before = max(longest, now - before), now
+            most, before = max(most, spawned - before), spawned
         assert len(web.pids) == 100
-        assert longest < 0.1, f"the loop was held up for {longest:.3f} s"
+        # Counted, not timed: how long it takes is up to what else the machine does.
+        assert most < 25, f"{most} processes were started in one turn of the loop"
 
     stage.run(scenario())
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from circus.arbiter import Arbiter
+from circus.base.tasks import current_loop
 from circus.story import explain, story
 from circus.watcher import Watcher
 
@@ -21,10 +24,12 @@ def reap(pid: int, at: float, cause: str, *, expected: bool = True, code: int = 
 
 
 @pytest.fixture
-def web() -> Watcher:
+def web() -> Iterator[Watcher]:
     watcher = Watcher("web", "sleep 1")
     Arbiter([watcher], None, None)
-    return watcher
+    yield watcher
+    current_loop().close()  # one that is used alone makes one, and sets it
+    asyncio.set_event_loop(None)
 
 
 def test_a_watcher_used_alone(web: Watcher) -> None:

@@ -52,7 +52,7 @@ class NodeTable(LineWidget, can_focus=True):
         super().__init__(**arguments)
         self.view = view
         self.columns = list(columns)
-        self.marked: set[Path] = set()
+        self.marked: dict[Path, None] = {}  # a set that keeps the order in which they were marked
         self.rows: list[Row] = []
         #: The instant that sparklines end at.
         self.now = 0.0
