@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -50,7 +51,10 @@ class Terminal:
     def __init__(self, directory, *arguments, size=(140, 40)):
         self._socket = str(directory / "tmux")
         variables = OURS.environment({"XDG_STATE_HOME": str(directory / "state"), "TERM": "xterm-256color"})
-        command = [sys.executable, "-m", "circus.top", *arguments]
+        # tmux does not always tell with which status a program ended, so a shell around it writes that down.
+        self._status = directory / "status"
+        written = f'"$@"; echo $? >{shlex.quote(str(self._status))}'
+        command = ["sh", "-c", written, "sh", sys.executable, "-m", "circus.top", *arguments]
         self._tmux(
             "new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *command, ";",
             "set", "-g", "remain-on-exit", "on", env=variables,
@@ -86,8 +90,7 @@ class Terminal:
         """Wait for the end of the program; its exit status."""
 
         def state():
-            dead, _, status = self._tmux("list-panes", "-F", "#{pane_dead} #{pane_dead_status}").strip().partition(" ")
-            return status if dead == "1" else None
+            return self._status.exists() and self._status.read_text().strip()
 
         return eventually(state, interval=0.1)
 
