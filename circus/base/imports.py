@@ -7,6 +7,7 @@ far the import came.
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import sys
 from types import ModuleType
 from typing import Any
@@ -117,8 +118,19 @@ def _trace(import_name: str) -> list[str]:
         else:
             found = sys.modules.get(dotted)
         if found is None:
-            steps.append(f"{dotted!r} not found.")
+            origin = _origin(dotted)
+            steps.append(f"{dotted!r} is in {origin!r}, but failed." if origin else f"{dotted!r} not found.")
             break
         where = getattr(found, "__file__", None)
         steps.append(f"{dotted!r} found in {where!r}." if where else f"{dotted!r} found.")
     return steps
+
+
+def _origin(name: str) -> str | None:
+    """The file of a module that is not loaded, if there is one; its parent is loaded or there is none."""
+    parent = sys.modules.get(name.rpartition(".")[0])
+    path = getattr(parent, "__path__", None)
+    if "." in name and path is None:
+        return None
+    spec = importlib.machinery.PathFinder.find_spec(name, path)
+    return spec.origin if spec else None

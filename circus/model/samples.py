@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
+from struct import Struct
 from typing import Any
 
 from circus.base.record import Record
@@ -32,8 +33,8 @@ PROCESS_COLUMNS = ("cpu", "rss", "io")
 _COUNTERS = frozenset({"restarts"})
 _WHOLE = frozenset({"rss", "count", "restarts"})
 _NAN = math.nan
-#: So many ticks are remembered together. Most workers do the same as before most of the time, which is nothing.
-BLOCK = 60
+#: Rows of so many 32-bit numbers as bytes; what is equal as bytes is the same, also what is unknown.
+_PACKERS = tuple(Struct(f"={count}f") for count in range(9))
 
 
 # -- topics ---------------------------------------------------------------------------------------------
@@ -154,68 +155,106 @@ def totals(infos: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class Track:
-    """Some measures of one thing over consecutive ticks; unknown values are NaN."""
+    """Some measures of one thing over consecutive ticks; unknown values are NaN.
 
-    __slots__ = ("_blocks", "_names", "_open", "begin")
+    Kept as a log of changes: most workers do the same as before most of the time, which then takes no room at all.
+
+    :param names: of the measures, eight at most.
+    :param begin: number of the tick of the first value.
+    """
+
+    # An entry of the log: for how many ticks it holds, which columns changed (a bit each), and their values.
+
+    __slots__ = ("_first", "_last", "_length", "_log", "_names", "_open", "begin")
 
     def __init__(self, names: Sequence[str], begin: int) -> None:
-        #: Number of the tick of the first value.
         self.begin = begin
         self._names = names
-        #: Of each block the values by column, or one value when they are all the same.
-        self._blocks: list[tuple[bytes | float, ...]] = []
-        #: The last values by column, less than a block.
-        self._open = self._new_block()
-
-    def _new_block(self) -> list[array[float]]:
-        return [array("f") for _ in self._names]
+        self._length = 0
+        self._log = bytearray()
+        #: Where the last entry of the log is.
+        self._open = 0
+        #: The values before the log, and at its end.
+        self._first = self._last = _PACKERS[len(names)].pack(*repeat(_NAN, len(names)))
 
     def __len__(self) -> int:
-        return BLOCK * len(self._blocks) + len(self._open[0])
+        return self._length
 
     def append(self, tick: int, values: Sequence[float]) -> None:
         """Take the values of a tick, one for each column; the ticks since the last one are unknown."""
-        missed = tick - self.begin - len(self)
+        missed = tick - self.begin - self._length
         if missed < 0:
             return
-        for _ in range(missed):
-            self._push([_NAN] * len(self._names))
-        self._push(values)
+        packer = _PACKERS[len(self._names)]
+        if missed:
+            unknown = packer.pack(*repeat(_NAN, len(self._names)))
+            for _ in range(missed):
+                self._push(unknown)
+        self._push(packer.pack(*values))
 
-    def _push(self, values: Sequence[float]) -> None:
-        for column, value in zip(self._open, values, strict=True):
-            column.append(value)
-        if len(self._open[0]) == BLOCK:
-            self._blocks.append(tuple(map(_packed, self._open)))
-            self._open = self._new_block()
+    def _push(self, row: bytes) -> None:
+        log = self._log
+        self._length += 1
+        last = self._last
+        if row == last and log and log[self._open] < 255:
+            log[self._open] += 1
+            return
+        mask = 0
+        changed = b""
+        for bit, at in enumerate(range(0, len(row), 4)):
+            value = row[at : at + 4]
+            if value != last[at : at + 4]:
+                mask |= 1 << bit
+                changed += value
+        self._open = len(log)
+        log += bytes((1, mask)) + changed
+        self._last = row
 
     def forget_before(self, tick: int) -> None:
-        """Drop what is older than that, as far as whole blocks are."""
-        if tick >= self.begin + len(self):
-            self.begin, self._blocks, self._open = tick, [], self._new_block()
-        elif tick > self.begin:
-            count = (tick - self.begin) // BLOCK
-            del self._blocks[:count]
-            self.begin += count * BLOCK
+        """Drop what is older than that."""
+        if tick >= self.begin + self._length:
+            self.begin, self._length = tick, 0
+            self._log, self._open, self._first = bytearray(), 0, self._last
+            return
+        left = tick - self.begin
+        if left <= 0:
+            return
+        self.begin, self._length = tick, self._length - left
+        row = bytearray(self._first)
+        log, at = self._log, 0
+        while left >= log[at]:
+            left -= log[at]
+            at = self._apply(at, row)
+        log[at] -= left
+        self._first, self._log = bytes(row), log[at:]
+        self._open -= at
+
+    def _apply(self, at: int, row: bytearray) -> int:
+        """Bring a row from before the entry at a place of the log to what it says; the place of the next one."""
+        log = self._log
+        mask = log[at + 1]
+        at += 2
+        column = 0
+        while mask:
+            if mask & 1:
+                row[column : column + 4] = log[at : at + 4]
+                at += 4
+            mask >>= 1
+            column += 4
+        return at
 
     def columns(self) -> Iterator[tuple[str, array[float]]]:
         """Each measure with its values, the first one being that of the tick :attr:`begin`."""
-        for index, name in enumerate(self._names):
-            values = array("f")
-            for block in self._blocks:
-                part = block[index]
-                if isinstance(part, bytes):
-                    values.frombytes(part)
-                else:
-                    values.extend(repeat(part, BLOCK))
-            values.extend(self._open[index])
-            yield name, values
-
-
-def _packed(column: array[float]) -> bytes | float:
-    """The values in as little room as they need; compared by their bytes, as NaN differs from itself."""
-    values = column.tobytes()
-    return column[0] if values == values[:column.itemsize] * len(column) else values
+        found: list[array[float]] = [array("f") for _ in self._names]
+        unpack = _PACKERS[len(self._names)].unpack
+        row = bytearray(self._first)
+        at, end = 0, len(self._log)
+        while at < end:
+            count = self._log[at]
+            at = self._apply(at, row)
+            for column, value in zip(found, unpack(row), strict=True):
+                column.extend(repeat(value, count))
+        return zip(self._names, found, strict=True)
 
 
 class History:

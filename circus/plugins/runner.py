@@ -198,7 +198,8 @@ def construct(
     ``**kwargs``.
 
     One that refuses keywords, or that begins with ``*args`` and so was written for them, gets the four facts
-    about the daemon by position, as in Circus 0.19. An option that is called like one of the four is not
+    about the daemon by position, as in Circus 0.19, unless it could not be called so either: then the error that
+    it raises should speak of the option that is missing. An option that is called like one of the four is not
     passed on.
 
     :raises Exception: whatever the constructor raises.
@@ -212,7 +213,7 @@ def construct(
     for name in facts.keys() & config.keys():
         logger.warning("The option %r of the plugin's section is ignored: circusd sets it", name)
     options = {name: value for name, value in config.items() if name not in facts}
-    if takes_keywords(factory, {**facts, **options}):
+    if takes_keywords(factory, {**facts, **options}) or not can_be_called(factory, *facts.values(), **options):
         return factory(**facts, **options)
     return factory(*facts.values(), **options)
 
@@ -226,10 +227,17 @@ def takes_keywords(factory: Callable[..., object], keywords: Mapping[str, object
     first = next(iter(signature.parameters.values()), None)
     if first is not None and first.kind is inspect.Parameter.VAR_POSITIONAL:
         return False
+    return can_be_called(factory, **keywords)
+
+
+def can_be_called(factory: Callable[..., object], *args: object, **keywords: object) -> bool:
+    """Whether the signature of a callable admits these arguments; yes for one that has no signature."""
     try:
-        signature.bind(**keywords)
+        inspect.signature(factory).bind(*args, **keywords)
     except TypeError:
         return False
+    except ValueError:
+        return True
     return True
 
 

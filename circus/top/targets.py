@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from circus.base.endpoints import DEFAULT_ENDPOINT_DEALER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,18 @@ class Target:
         return endpoint
 
 
-def find_targets(controls: Sequence[str], stats: Sequence[str], ssh: str | None) -> list[Target]:
+def find_targets(
+    controls: Sequence[str], stats: Sequence[str], ssh: str | None, *, discovers: bool = False
+) -> list[Target]:
     """The daemons meant by ``--control`` and ``--endpoint``, in their order, paired one by one.
 
     A control endpoint without partner is asked where its statistics are. A lone statistics endpoint belongs to the
     default control endpoint (``CIRCUSCTL_ENDPOINT``, else that of circusd); further ones are shown without actions.
+
+    :param discovers: others will be found: without a named one there is none.
     """
+    if discovers and not controls and not stats:
+        return []
     guessed = not controls and bool(stats)
     if not controls:
         controls = [os.environ.get("CIRCUSCTL_ENDPOINT") or DEFAULT_ENDPOINT_DEALER]
@@ -65,13 +71,18 @@ def find_targets(controls: Sequence[str], stats: Sequence[str], ssh: str | None)
     ]
 
 
-def _short_names(endpoints: Sequence[str]) -> list[str]:
+def name_found(endpoint: str, taken: Collection[str]) -> str:
+    """How a daemon that was found is called on the screen, beside those that have their names already."""
+    return _short_names([endpoint], taken)[0]
+
+
+def _short_names(endpoints: Sequence[str], taken: Collection[str] = ()) -> list[str]:
     """``host:port``, or the last parts of a path; made different where two are the same."""
     found: list[str] = []
     for endpoint in endpoints:
         scheme, _, rest = endpoint.partition("://")
         name = rest.replace("127.0.0.1", "localhost") if scheme == "tcp" else "/".join(rest.split("/")[-2:])
-        while name in found:
+        while name in found or name in taken:
             name += "'"
         found.append(name or endpoint)
     return found

@@ -6,6 +6,7 @@ import json
 import json.decoder
 import os
 import pickle
+import re
 import sys
 
 import pytest
@@ -86,8 +87,9 @@ def test_the_error_says_how_far_the_import_came():
 
 
 def test_a_module_that_cannot_import_something_else(package):
-    with pytest.raises(ImportStringError, match="No module named 'no_such_thing_anywhere'"):
+    with pytest.raises(ImportStringError, match="No module named 'no_such_thing_anywhere'") as caught:
         resolve_name("planted.broken.thing")
+    assert re.search(r"- 'planted\.broken' is in '.*broken\.py', but failed\.", str(caught.value))
 
 
 def test_errors_of_the_imported_code_pass_through(package):

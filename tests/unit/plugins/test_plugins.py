@@ -292,6 +292,16 @@ def test_own_options_of_a_constructor_are_passed():
     assert made_by(OwnOptionsOnly, loop_rate="5").loop_rate == "5"
 
 
+class NeedsAFile(CircusPlugin):
+    def __init__(self, filename, **kwargs):
+        super().__init__(**kwargs)
+
+
+def test_an_option_that_a_constructor_wants_and_does_not_get_is_named():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'filename'"):
+        made_by(NeedsAFile)
+
+
 def test_an_option_called_like_a_fact_of_the_daemon_is_ignored_with_a_warning(caplog):
     assert made_by(OldNames, endpoint="mine").endpoint == FACTS[0]
     assert "'endpoint'" in caplog.text
