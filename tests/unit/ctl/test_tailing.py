@@ -56,6 +56,7 @@ def follow(daemon):
         running.append(program)
         daemon.await_subscription("output.")
         daemon.await_asked("tail")
+        daemon.await_asked("events")  # from then on it outlives the daemon
         return program
 
     yield run

@@ -190,7 +190,7 @@ class TestSampler:
         assert json.loads(json.dumps(info)) == info
         assert info["pid"] == pid
         assert info["children"] == []
-        assert info["nice"] == 0
+        assert info["nice"] == os.getpriority(os.PRIO_PROCESS, 0)
         assert info["username"] == psutil.Process(pid).username()
         assert abs(info["create_time"] - psutil.Process(pid).create_time()) < 1.5
         assert 0 <= info["age"] < 60
