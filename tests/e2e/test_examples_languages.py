@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.daemon import Daemon, free_port
@@ -45,9 +46,10 @@ def running(command: list[object], directory: Path) -> Iterator[subprocess.Popen
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.kill()
+        helpers = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.kill()
         process.wait()
+        psutil.wait_procs(helpers, PATIENCE)  # whose other end of a pipe is gone
 
 
 def follow(daemon: Daemon, command: list[object], directory: Path) -> None:
@@ -62,6 +64,7 @@ def follow(daemon: Daemon, command: list[object], directory: Path) -> None:
 
         eventually(heard, interval=0.1)
         daemon.call("stop", name=NAME, waiting=True)
+        eventually(lambda: "stop" in out.read_text(encoding="utf-8").splitlines()[-1].partition("{")[0])
         before = out.read_text(encoding="utf-8").count("\n")
         daemon.call("set", name=NAME, options={"numprocesses": 40}, waiting=True)
         daemon.call("start", name=NAME, waiting=True)
