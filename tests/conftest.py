@@ -47,6 +47,20 @@ def keep_bytecode(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where pytest-xdist spreads the tests, with ``--dist loadgroup``: a file stays together, for its fixtures.
+
+    All that needs the browser stays together, too: it is started once, and gone before the tests that look for
+    processes left behind, and those that run a loop of their own, which playwright's would forbid.
+    """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        parts = item.path.relative_to(TESTS).parts
+        item.add_marker(pytest.mark.xdist_group("browser" if parts[0] == "browser" else "/".join(parts)))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What is here before the first test stays: the search for leaks need not walk through it again each time."""
     gc.collect()
