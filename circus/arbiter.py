@@ -37,6 +37,7 @@ from circus.watcher import Watcher
 
 if TYPE_CHECKING:
     from circus.model.plan import Plan
+    from circus.system.notify import Notifier
 
 __all__ = ["_ENV_EXCEPTIONS", "Arbiter", "ThreadedArbiter"]
 
@@ -144,6 +145,8 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         self.sys_hdl: Any = None
         #: Called when everything is stopped, before the answer to ``quit`` (circusd gives up its pid file).
         self.farewell: Callable[[], None] | None = None
+        #: Is told of reloads and of the end (a :class:`~circus.system.notify.Notifier`); None for nobody.
+        self.herald: Notifier | None = None
         #: The endpoints, for the arbiter that follows in this process (full restart).
         self.kept: KeptEndpoints | None = None
         self._inherited: KeptEndpoints | None = None
@@ -417,6 +420,9 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         return as_future(ticket, self._boot.real) if self._boot.real is not None else None
 
     def _quit(self, cause: str) -> Ticket:
+        if self.herald is not None:
+            patience = max((w.graceful_timeout for w in (*self.watchers, *self._leaving)), default=0.0)
+            self.herald.ending(again=self._restarting, patience=patience)
         if self._stop_ticket is not None:
             return self._stop_ticket
         logger.info("Arbiter exiting")
@@ -570,7 +576,10 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
             finally:
                 self._busy = None
 
-        return create_task(run(), name="reloadconfig")
+        task = create_task(run(), name="reloadconfig")
+        if self.herald is not None:
+            self.herald.reloading(task)
+        return task
 
     def set_live(self, option: str, value: Any) -> None:
         """Change an option of the daemon that takes effect without a restart (``plan.LIVE_OPTIONS``)."""

@@ -13,7 +13,7 @@ import sys
 from circus.ctl.app import BAD_OPTIONS, FAILED, OK, ControllerApp, make_client
 from circus.ctl.arguments import USAGE, VERSION, CommandLineError, main_help, parse_arguments
 from circus.ctl.render import TIMEOUT_MSG, prettify
-from circus.ctl.vocabulary import Vocabulary
+from circus.ctl.vocabulary import Vocabulary, WithErrands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
         from circus.ctl.completion import answer_shell
 
         return answer_shell(argv[1:], sys.stdout)
-    commands = Vocabulary()
+    commands = WithErrands()
     try:
         args = parse_arguments(argv, commands)
     except CommandLineError as error:
@@ -72,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
     if "AUTO_COMPLETE" in os.environ:
         from circus.ctl.completion import answer_old_protocol
 
-        answer_old_protocol(os.environ, commands, sys.stdout)
+        answer_old_protocol(os.environ, Vocabulary(), sys.stdout)
         return FAILED
     if args["help"] and not spoken:
         sys.stdout.write(main_help(commands))
@@ -82,7 +82,7 @@ def run(argv: Sequence[str]) -> int:
     return _run_shell(args, commands)
 
 
-def _run_shell(args: dict[str, Any], commands: Vocabulary) -> int:
+def _run_shell(args: dict[str, Any], commands: WithErrands) -> int:
     from circus.ctl.shell import CircusCtl
 
     client = make_client(args)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +20,7 @@ from circus.base.logs import LOG_LEVELS, configure_logger, logger
 
 if TYPE_CHECKING:
     from circus.pidfile import Pidfile
+    from circus.system.notify import Notifier
 
 if IS_WINDOWS:
     print("circusd needs a POSIX system; the client programs (circusctl, circus-top) run here.", file=sys.stderr)
@@ -148,6 +150,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
     if args.check:
         sys.exit(check(args.config))
+    if os.getpid() == 1:
+        # PID 1 is not ended by signals that nobody handles; later the arbiter does.
+        for signum in (signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(signum, signal.default_int_handler)
     inherited = set(_open_fds())
     seal_inherited_fds()
     # `restart` without a name re-reads the file wherever the daemon stands.
@@ -163,6 +169,7 @@ def _serve(args: Arguments, inherited: set[int]) -> int:
     arbiter: Arbiter | None = None
     pidfile: Pidfile | None = None
     kept = None
+    notifier = _service_manager()
     try:
         while True:
             restarting = arbiter is not None
@@ -175,7 +182,11 @@ def _serve(args: Arguments, inherited: set[int]) -> int:
             if pidfile is not None:
                 arbiter.farewell = pidfile.unlink
             arbiter.engine.sealed = True
-            again = arbiter.start()
+            arbiter.engine.collect_orphans()
+            if notifier is not None:
+                arbiter.herald = notifier
+                notifier.attend(arbiter.engine.loop, arbiter.summary)
+            again = arbiter.start(None if notifier is None else notifier.started)
             kept = arbiter.kept
             if not again:
                 return 0
@@ -192,6 +203,17 @@ def _serve(args: Arguments, inherited: set[int]) -> int:
             arbiter.release()
         if pidfile is not None:
             pidfile.unlink()
+        if notifier is not None:
+            notifier.close()
+
+
+def _service_manager() -> Notifier | None:
+    """The line to systemd or the like, when it gave us one; its variables are taken out of our environment."""
+    if not os.environ.get("NOTIFY_SOCKET"):
+        return None
+    from circus.system.notify import Notifier
+
+    return Notifier.take(os.environ)
 
 
 def _settle_down(args: Arguments, arbiter: Arbiter, inherited: set[int]) -> Pidfile | None:

@@ -20,6 +20,8 @@ from circus.system.reserve import with_reserve
 
 #: Seconds of spawning in one go; the rest waits for the next turn so that commands and deaths get theirs.
 SPAWN_SLICE = 0.010
+#: Seconds that an ended orphan waits for others to be collected with it, and those that may be somebody's child.
+ORPHANS_WAIT, ORPHANS_LEFT = 0.1, 1.0
 #: Seconds for which a view of the process trees taken for many watchers at once is good for each of them.
 TREES_FRESH = 0.25
 
@@ -120,7 +122,9 @@ class Engine:
         self.thread = threading.get_ident()
         self.sealed = sealed
         self.reaper = Reaper(loop, adopt_orphans=adopt_orphans)
-        self._sigchld = False
+        self._sigchld: Any = None
+        self._adopts = adopt_orphans
+        self._looking = False
         self.spawns = SpawnQueue(loop)
         self.trees = Trees()
         #: One for all: what a process used since the last question is known once.
@@ -129,24 +133,55 @@ class Engine:
     def watch(self, pid: int, callback: Callable[[int, int | None], None]) -> None:
         """Have ``callback(pid, returncode)`` called once when the child ends."""
         self.reaper.watch(pid, callback)
-        if not self._sigchld and (self.reaper.needs_sigchld or self.reaper.adopt_orphans):
+        if self._sigchld is None and (self._adopts or self.reaper.needs_sigchld):
             self._take_sigchld()
+
+    def collect_orphans(self) -> None:
+        """This process is ours alone (circusd): what has become its child by the death of a parent is collected.
+
+        PID 1 learns of their ends by SIGCHLD, a subreaper by the audit.
+        """
+        if self._adopts:
+            self._take_sigchld()
+            self._looking = True  # some may have ended before
+            self.loop.call_later(ORPHANS_WAIT, self._collect)
+        else:
+            self.reaper.adopt_orphans = None
 
     def _take_sigchld(self) -> None:
         """Where a child has no pidfd (an old kernel, no descriptor left) or orphans come to us, SIGCHLD tells."""
-        if threading.current_thread() is not threading.main_thread():
+        if self._sigchld is not None or threading.current_thread() is not threading.main_thread():
             return  # the audit will do
-        self._sigchld = True
         before = signal.getsignal(signal.SIGCHLD)
 
         def handler(signum: int, frame: Any) -> None:
-            self.loop.call_soon_threadsafe(self.reaper.collect)
+            if not self._looking:
+                self._looking = True
+                self.loop.call_soon_threadsafe(self._look)
             if callable(before):  # the embedding program's own
                 before(signum, frame)
 
+        self._sigchld = handler, before
         signal.signal(signal.SIGCHLD, handler)
 
+    def _look(self) -> None:
+        """A child has ended, perhaps one that only we notice."""
+        if self.reaper.needs_sigchld or not self._adopts:
+            self._collect()
+        else:  # orphans have time: many are collected together, and whoever waits for a child of its own is faster
+            self.loop.call_later(ORPHANS_WAIT, self._collect)
+
+    def _collect(self) -> None:
+        self._looking = False
+        self.reaper.collect()
+        if self._adopts and self.reaper.orphans_left and not self._looking:
+            self._looking = True
+            self.loop.call_later(ORPHANS_LEFT, self._collect)
+
     def close(self) -> None:
-        """Let go of all descriptors."""
+        """Let go of all descriptors, and of SIGCHLD."""
+        taken, self._sigchld = self._sigchld, None
+        if taken is not None and signal.getsignal(signal.SIGCHLD) is taken[0]:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL if taken[1] is None else taken[1])
         self.reaper.close()
         self.sampler.close()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from circus.sockets import CircusSockets
     from circus.system.bootloop import BootLoop
     from circus.system.bus import Bus
+    from circus.system.notify import Notifier
 
 
 class Fleet:
@@ -33,6 +34,7 @@ class Fleet:
     alarm: SocketAlarm
     bus: Bus
     engine: Engine
+    herald: Notifier | None
     prereload_fn: Callable[[Any], Any] | None
     warmup_delay: float
     _boot: BootLoop
@@ -76,6 +78,12 @@ class Fleet:
     def numwatchers(self) -> int:
         """How many watchers there are."""
         return len(self.watchers)
+
+    def summary(self) -> str:
+        """All that in a few words."""
+        stopped = sum(watcher.is_stopped() for watcher in self.watchers)
+        idle = f" ({stopped} stopped)" if stopped else ""
+        return f"Watchers: {self.numwatchers()}{idle}, processes: {self.numprocesses()}"
 
     def matching(self, pattern: str) -> list[Watcher]:
         """Watchers whose names match a shell pattern, without case, by priority."""
@@ -204,7 +212,10 @@ class Fleet:
         self.reopen_logs()
         from circus.base.tasks import create_task  # asyncio runs by now
 
-        return create_task(self._reload(graceful, sequential, cause), name="reload")
+        task = create_task(self._reload(graceful, sequential, cause), name="reload")
+        if self.herald is not None:
+            self.herald.reloading(task)
+        return task
 
     async def _reload(self, graceful: bool, sequential: bool, cause: str) -> None:
         """Watchers of one priority go together when no warm-up is asked for: a reload waits for proof of life."""

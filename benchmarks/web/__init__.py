@@ -1,1 +1,1 @@
-"""A WSGI application behind a socket of Circus, and behind Gunicorn: requests per second, CPU, reloads. See README.rst."""
+"""A WSGI application behind a socket of Circus and behind Gunicorn: requests per second, CPU, reloads."""

@@ -12,11 +12,21 @@ from gevent import monkey
 if __name__ == "__main__":
     monkey.patch_all()
 
+import gevent
 from chaussette import backend
 from chaussette.backend import _gevent
 from chaussette.server import main
 
-backend._backends["gevent"] = _gevent.Server
+
+class Server(_gevent.Server):  # type: ignore[misc]
+    """Takes one connection at a time, as gevent asks of those who share a socket; else one worker may get them all."""
+
+    max_accept = 1
+
+
+backend._backends["gevent"] = Server
+# For --graceful-timeout, which calls a function that gevent has had under another name since 20.5.
+_gevent.gevent_signal = gevent.signal_handler
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -30,6 +30,9 @@ from gevent import socket
 from gevent.event import Event
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+#: Connections to take at a time. With gevent's 100 one worker may get them all; each turn of the loop costs, too.
+ACCEPT = 4
+
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -57,8 +60,8 @@ class Server(WSGIServer):  # type: ignore[misc]
     handler_class = Handler
 
     def __init__(self, listener: socket.socket, application: Application, linger: float) -> None:
-        # wsgi.multiprocess makes gevent take one connection at a time, and leave the rest to the other workers.
         super().__init__(listener, self.answer, log=None, environ={"wsgi.multiprocess": True})
+        self.max_accept = ACCEPT
         self.served = application
         self.linger = linger
         self.ending = False
@@ -77,8 +80,8 @@ class Server(WSGIServer):  # type: ignore[misc]
                 self.empty.set()
 
     def answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """The application; once the server ends, with a word to the client not to ask again here."""
-        if not self.ending:
+        """The application; with a word to the client that the connection ends, if it does."""
+        if not self.ending and environ.get("HTTP_CONNECTION", "").lower() != "close":
             return self.served(environ, start_response)
 
         def last(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -99,7 +102,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         hang_up.kill()
 
     def hang_up(self) -> None:
-        """Let connections that wait for a request find the end of their input; a request that is here already is read."""
+        """Let those who wait for a request find the end of their input; one that is here already is still read."""
         for sock in list(self.waiting):
             try:
                 sock.shutdown(socket.SHUT_RD)

@@ -1,4 +1,4 @@
-"""What takes turns: Circus with two kinds of gevent workers, Gunicorn with two; how each is started, reloaded and ended.
+"""What takes turns: Circus with two kinds of gevent workers, Gunicorn with two; how each starts, reloads, ends.
 
 Called by run.py and the measurements. Everybody gets the same application, interpreter, environment, number of workers
 and length of the queue (2048, the default of both); access logs are off, which is the default of all but the runner's
@@ -27,7 +27,7 @@ from benchmarks.wire import Control
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
-RELOAD_SECONDS = 60.0
+RELOAD_SECONDS = 60
 LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
 
 
@@ -50,6 +50,9 @@ class Setting:
         """That of circusd, of Gunicorn and of every worker."""
         found = self.circus.environment(self.place)
         found["PYTHONPATH"] = f"{HERE}{os.pathsep}{CHECKOUT}"
+        # With a directory of one's own the byte code of gevent and others need not be made anew in each run.
+        found["PYTHONPYCACHEPREFIX"] = os.environ.get("PYTHONPYCACHEPREFIX") or found["PYTHONPYCACHEPREFIX"]
+        found["HOME"] = str(self.place.path)  # Gunicorn makes a directory there
         return found
 
 
@@ -58,6 +61,8 @@ class Stack:
 
     key = ""
     title = ""
+    #: Whether it takes part in the reloads.
+    reloaded = True
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -111,6 +116,13 @@ class Stack:
 
         processes.wait_until(replaced, RELOAD_SECONDS, f"the reload of {self.title}", pause=0.02)
 
+    def worker_clocks(self) -> dict[int, float]:
+        """Seconds of CPU that each worker has used, by pid."""
+        return {pid: processes.cpu_seconds(pid) for pid in self.workers()}
+
+    def supervisor_clock(self) -> float:
+        """Seconds of CPU of the supervisor itself."""
+        return processes.cpu_seconds(self.process.pid)
 
     def complaint(self) -> str:
         """How it ended, if so, and the last line it wrote."""
@@ -190,7 +202,8 @@ class Circus(Stack):
 
     def ask_for_reload(self) -> None:
         """``circusctl reload web --waiting``."""
-        argv = [*self.setting.circus.control_argv(self.setting.place, self.endpoint)[:-1], "reload", "web", "--waiting"]
+        control = self.setting.circus.control_argv(self.setting.place, self.endpoint)[:-1]
+        argv = [*control, "--timeout", str(RELOAD_SECONDS), "reload", "web", "--waiting"]
         done = subprocess.run(
             argv, env=self.setting.environment(), capture_output=True, text=True, timeout=RELOAD_SECONDS
         )
@@ -222,8 +235,9 @@ class CircusChaussette(Circus):
     title = "Circus + chaussette gevent"
 
     def worker(self) -> str:
-        """Chaussette through the shim of this directory."""
-        return f"{HERE / 'chaussette_gevent.py'} --backend gevent --fd $(circus.sockets.web) app.application"
+        """Chaussette through the shim of this directory; without the two numbers it ends in the middle of requests."""
+        options = "--backend gevent --graceful-timeout 2 --spawn 1000 --fd $(circus.sockets.web)"
+        return f"{HERE / 'chaussette_gevent.py'} {options} app.polite"
 
 
 class Gunicorn(Stack):
@@ -232,11 +246,13 @@ class Gunicorn(Stack):
     key = "gunicorn"
     title = "Gunicorn gevent"
     worker_class = "gevent"
+    application = "application"
 
     def command(self) -> list[str]:
         """``gunicorn -k gevent``."""
-        return [self.setting.python, "-m", "gunicorn", "--worker-class", self.worker_class,
-                "--workers", str(self.setting.workers), "--bind", f"{HOST}:0", "app:application"]  # fmt: skip
+        config = str(HERE / "gunicorn_conf.py")
+        return [self.setting.python, "-m", "gunicorn", "-c", config, "--worker-class", self.worker_class,
+                "--workers", str(self.setting.workers), "--bind", f"{HOST}:0", f"app:{self.application}"]  # fmt: skip
 
     def find_port(self) -> int:
         """As its log tells it."""
@@ -265,7 +281,9 @@ class GunicornPywsgi(Gunicorn):
 
     key = "pywsgi"
     title = "Gunicorn gevent_pywsgi"
+    reloaded = False  # it waits 30 s for kept connections, and then cuts them
     worker_class = "gevent_pywsgi"
+    application = "polite"
 
 
 STACKS: tuple[type[Stack], ...] = (CircusRunner, CircusChaussette, Gunicorn, GunicornPywsgi)
@@ -294,8 +312,7 @@ def install(place: Place) -> str:
     began_at = time.monotonic()
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120, stdout=sys.stderr)
     python = str(venv / "bin" / "python")
-    # setuptools: chaussette asks for pkg_resources, which Python ships no longer.
-    packages = ["gevent", "gunicorn", "chaussette", "setuptools<81"]
+    packages = ["gevent", "gunicorn[gevent]", "chaussette"]
     subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True, timeout=600, stdout=sys.stderr)
     print(f"packages installed in {time.monotonic() - began_at:.0f} s", file=sys.stderr)
     return python

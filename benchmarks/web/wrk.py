@@ -41,16 +41,14 @@ class Answered:
 
 
 class Wrk:
-    """A running wrk; ended by force unless it was waited for.
+    """A running wrk, until ``stop()``; by force when that was not called.
 
     :param port: on the loopback.
     :param load: what to ask for.
-    :param seconds: how long; by default until ``stop()``.
     """
 
-    def __init__(self, port: int, load: Load, seconds: float = ENDLESS) -> None:
-        self.seconds = seconds
-        argv = [program(), "-t", str(load.threads), "-c", str(load.connections), "-d", f"{max(round(seconds), 1)}s",
+    def __init__(self, port: int, load: Load) -> None:
+        argv = [program(), "-t", str(load.threads), "-c", str(load.connections), "-d", f"{ENDLESS}s",
                 "--timeout", "20s", "-s", str(SCRIPT)]  # fmt: skip
         if not load.keep:
             argv += ["-H", "Connection: close"]
@@ -59,11 +57,8 @@ class Wrk:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # see gunicorn_conf.py
         )
-
-    def wait(self) -> Answered:
-        """What it counted, at its end."""
-        return self._read(self.seconds + 30)
 
     def stop(self) -> Answered:
         """End it now; what it counted until then."""

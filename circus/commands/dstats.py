@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
+from circus import __version__, compat_version
 from circus.commands.base import Command
 from circus.commands.checks import expect_arguments
 from circus.commands.stats import info_line
@@ -12,6 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+
+#: As ``platform.python_version()`` says it, without loading that module.
+_PYTHON = sys.version.partition(" ")[0].rstrip("+")
 
 
 class Daemontats(Command):
@@ -32,10 +38,12 @@ class Daemontats(Command):
 
     ``info`` is as in the reply to ``stats``, with ``children`` always empty. ``cpu`` is in percent of one CPU
     since the last request of this kind, or since the daemon was started. ``loop_stall_max`` is the longest time,
-    in seconds, for which the daemon was too busy to look at what had happened meanwhile::
+    in seconds, for which the daemon was too busy to look at what had happened meanwhile. ``version`` is that of the
+    daemon, ``compat_version`` the release of Circus whose contract it keeps, ``python`` the interpreter it runs on::
 
         {"status": "ok", "time": 1795288292.0,
-         "info": {"cpu": 0.1, "mem": 0.136, "pid": 12, "loop_stall_max": 0.004}}
+         "info": {"cpu": 0.1, "mem": 0.136, "pid": 12, "loop_stall_max": 0.004},
+         "version": "1.0.0", "compat_version": "0.19.0", "python": "3.12.4"}
 
     With ``watchers`` the reply also has what the daemon knows of its watchers and their live processes. Nothing
     is measured for that, so it is cheap; ``circusd-stats`` asks for it every few seconds. ``state`` is
@@ -75,11 +83,12 @@ class Daemontats(Command):
         stalls = getattr(arbiter, "stalls", None)
         if stalls is not None:
             info["loop_stall_max"] = round(stalls.longest, 6)
+        told = {"info": info, "version": __version__, "compat_version": compat_version, "python": _PYTHON}
         if not props.get("watchers"):
-            return {"info": info}
+            return told
         journal = getattr(arbiter, "journal", None)
         return {
-            "info": info,
+            **told,
             "daemon": getattr(journal, "run_id", None),
             "watchers": {watcher.name: _roster(watcher) for watcher in arbiter.watchers},
         }

@@ -82,6 +82,9 @@ class ControllerApp:
         if args["help"]:
             print(command.desc)
             return OK
+        if command.msg_type == "local":
+            status: int = command.run(parsed.args, {**parsed.opts, "json": args["json"] or parsed.opts.get("json")})
+            return status
         if parsed.command in ("tail", "events", "why"):
             from circus.ctl.clientoptions import client_options
 

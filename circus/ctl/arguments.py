@@ -280,6 +280,8 @@ def _argument_parser(command: Any) -> Any:
     import argparse  # for its texts only
 
     parser = argparse.ArgumentParser(prog=f"{USAGE} {command.name}")
+    if hasattr(command, "positional"):  # an errand of circusctl itself
+        parser.add_argument("argument", metavar=command.positional[0], help=command.positional[1])
     if command.name in _ARGUMENTS:
         parser.add_argument("watcher", nargs=_ARGUMENTS[command.name], help="names; * and ? stand for any characters")
     for short, long, default, text in options_of(command):

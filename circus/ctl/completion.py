@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from circus.ctl.arguments import GLOBAL_OPTIONS, SHELLS, options_of
-from circus.ctl.vocabulary import Vocabulary, summary_of
+from circus.ctl.vocabulary import Vocabulary, WithErrands, summary_of
 from circus.exc import CircusError
 
 TYPE_CHECKING = False
@@ -35,6 +35,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "get": ("watcher", "option*"),
     "globaloptions": ("globaloption",),
     "help": ("command",),
+    "import": ("file",),
     "ipython": (),
     "kill": ("watcher", "pid"),
     "listen": ("topic*",),
@@ -174,13 +175,15 @@ def _candidates(
         return []
     options = [*options_of(commands[name]), ("h", "help", False, "Show help and exit")]
     pending, places = _read(rest, options)
+    if pending == "output":
+        return _files(prefix)
     if pending == "pid":
         return _pids([rest[at] for at in places], live)
     if pending is not None:
         return _values(pending)
     if prefix.startswith("-") and "--" not in rest:
         return _option_words(options, prefix)
-    return _arguments(name, [rest[at] for at in places], live)
+    return _arguments(name, [rest[at] for at in places], live, prefix)
 
 
 def _read(words: list[str], options: list[Any]) -> tuple[str | None, list[int]]:
@@ -218,6 +221,8 @@ def _values(option: str) -> Iterable[Candidate]:
         return _signals()
     if option == "since":
         return [("10m", "the last ten minutes"), ("1h", "the last hour"), ("1d", "since this time yesterday")]
+    if option == "from":
+        return [("supervisord", "supervisord.conf"), ("procfile", "Procfile"), ("pm2", "ecosystem.config.json")]
     if option == "completion":
         return [(shell, f"completion script of {shell}") for shell in SHELLS]
     return []
@@ -235,7 +240,7 @@ def _signals() -> list[Candidate]:
     return [(member.name.removeprefix("SIG"), f"signal {member.value}") for member in signal.Signals]
 
 
-def _arguments(name: str, before: list[str], live: LiveWords) -> Iterable[Candidate]:
+def _arguments(name: str, before: list[str], live: LiveWords, prefix: str = "") -> Iterable[Candidate]:
     """The words for the next positional argument of a command."""
     kinds = _ARGUMENTS.get(name, ("watcher",))
     index = len(before)
@@ -256,8 +261,23 @@ def _arguments(name: str, before: list[str], live: LiveWords) -> Iterable[Candid
         "value": lambda: _setting_values(before[-1], watcher, live),
         "globaloption": lambda: [(option, "") for option in _GLOBAL_SETTINGS],
         "topic": lambda: _topics(live),
+        "file": lambda: _files(prefix),
     }
     return sources[kinds[index].rstrip("*")]()
+
+
+def _files(prefix: str) -> Iterable[Candidate]:
+    """Files and directories, the latter with a slash; hidden ones for those who begin with a dot."""
+    import os
+
+    folder, slash, start = prefix.rpartition("/")
+    folder += slash
+    try:
+        with os.scandir(os.path.expanduser(folder) or ".") as found:
+            names = sorted(f"{each.name}/" if each.is_dir() else each.name for each in found)
+    except (OSError, ValueError):
+        return []
+    return [(f"{folder}{name}", "") for name in names if start[:1] == "." or name[0] != "."]
 
 
 def _settings() -> Iterable[Candidate]:
@@ -332,7 +352,7 @@ def answer_shell(argv: Sequence[str], out: TextIO) -> int:
     up to the cursor and prints replacements for bash's current word. Neither ever prints an error.
     """
     mode, *rest = argv or [""]
-    commands = Vocabulary()
+    commands = WithErrands()
     if mode == "words" and rest:
         for word, description in _live_completion(rest[1:], rest[0], commands):
             out.write(f"{word}\t{description}\n" if description else f"{word}\n")

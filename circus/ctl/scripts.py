@@ -2,7 +2,7 @@
 
 They only carry the question; all words come from ``circusctl --complete``.
 
-Printed by ``circusctl --completion SHELL``; the files below ``extras/completion`` are made from here
+Printed by ``circusctl --completion SHELL``; the files below ``packaging/completion`` are made from here
 (``python -m circus.ctl.scripts DIRECTORY``), and a test compares them.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 #: Shell -> (file name, script).
 SCRIPTS: dict[str, tuple[str, str]] = {
     "bash": (
-        "circusctl.bash",
+        "circusctl",
         r"""# bash completion for circusctl. Load it with: source <(circusctl --completion bash)
 _circusctl() {
     local word

@@ -35,6 +35,8 @@ from circus.system.transport import bind_endpoint
 RECENT, LONG, MINUTE = 600.0, 86400.0, 60.0
 #: Samples kept at full rate, however short the interval.
 MOST = 6000
+#: Processes whose memory may be asked about at once.
+MOST_PIDS = 200
 
 
 class Memory:
@@ -108,12 +110,19 @@ class QueryService:
     :param memory: what is remembered.
     :param latest: called for the newest messages, by topic.
     :param endpoints: called for what is answered to ``endpoints``.
+    :param is_measured: whether a pid is one of those that are measured; nothing is told of others.
     """
 
     def __init__(
-        self, loop: Any, memory: Memory, latest: Callable[[], dict[str, Any]], endpoints: Callable[[], dict[str, Any]]
+        self,
+        loop: Any,
+        memory: Memory,
+        latest: Callable[[], dict[str, Any]],
+        endpoints: Callable[[], dict[str, Any]],
+        is_measured: Callable[[int], bool] = lambda pid: False,
     ) -> None:
         self._loop, self._memory, self._latest, self._endpoints = loop, memory, latest, endpoints
+        self._is_measured = is_measured
         self._router = RouterSocket(loop, self._on_message)
         self._bound: Any = None
         #: Where it listens, once it does.
@@ -166,8 +175,10 @@ class QueryService:
             self._reply(route, request, ok({"stats": self._latest(), "interval": self._memory.interval}))
         elif command == "endpoints":
             self._reply(route, request, ok(self._endpoints()))
+        elif command == "memory":
+            self._weigh(route, request, _pids_of(request), {})
         else:
-            reason = f"unknown command: {quote(request.command)} (there are history, snapshot and endpoints)"
+            reason = f"unknown command: {quote(request.command)} (there are history, snapshot, memory and endpoints)"
             self._reply(route, request, error(reason, errno=UNKNOWN_COMMAND))
 
     def _gather(
@@ -183,10 +194,34 @@ class QueryService:
         if not request.cast:
             self._router.send(route, head[:-1] + b', "series": {' + b", ".join(parts) + b"}}")
 
+    def _weigh(self, route: Any, request: Request, pids: list[int], told: dict[str, Any]) -> None:
+        """Read what the kernel takes its time for, one process per turn of the loop."""
+        if not pids:
+            self._reply(route, request, ok({"memory": told}))
+            return
+        from circus.system.procshares import read_shares  # most never ask
+
+        pid = pids.pop()
+        told[str(pid)] = read_shares(pid) if self._is_measured(pid) else None
+        self._loop.call_soon(self._weigh, route, request, pids, told)
+
     def _reply(self, route: Any, request: Request, reply: dict[str, Any]) -> None:
         if not request.cast:
             reply["id"] = request.id
             self._router.send(route, encode(reply))
+
+
+def _pids_of(request: Request) -> list[int]:
+    """The processes asked about by a ``memory`` request.
+
+    :raises MessageError: it makes no sense.
+    """
+    pids = request.properties.get("pids")
+    if not isinstance(pids, list) or any(isinstance(pid, bool) or not isinstance(pid, int) for pid in pids):
+        raise MessageError(f"pids is a list of numbers, not {quote(pids)}")
+    if len(pids) > MOST_PIDS:
+        raise MessageError(f"{len(pids)} pids at once are too many; {MOST_PIDS} may be asked about")
+    return list(pids)
 
 
 def query_endpoint(stats_endpoint: str) -> str:

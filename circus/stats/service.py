@@ -108,7 +108,7 @@ class StatsService:
         """
         self.loop = loop
         self.publisher = publisher or StatsPublisher(self.stats_endpoint, self.context, tells=True)
-        self._queries = QueryService(loop, self.memory, self.latest, self.endpoints)
+        self._queries = QueryService(loop, self.memory, self.latest, self.endpoints, self._is_measured)
         self._queries.bind(self.context, self.publisher.endpoint)
         self._watch = SocketWatch(loop)
         self._events = events if events is not None else self._subscribe()
@@ -350,6 +350,9 @@ class StatsService:
         for told in self.sockets:
             found[encode_topic(SOCKETS, told.get("subtopic")).decode()] = told
         return found
+
+    def _is_measured(self, pid: int) -> bool:
+        return any(pid in group.infos for group in self.groups)
 
     def _figures(self) -> Any:
         """What metrics are made of."""

@@ -1,8 +1,8 @@
 """Telling a service manager what the daemon is at, by the protocol of sd_notify(3).
 
-``circusd`` makes a :class:`Notifier` when it finds ``NOTIFY_SOCKET`` in its environment, and loads this module only then.
-The arbiter, which knows it as its *herald*, says when it starts, reloads and ends; what that means to watchers is
-not known here. All is sent from the event loop, so that a loop that hangs is noticed by the watchdog of the manager.
+``circusd`` makes a :class:`Notifier` when it finds ``NOTIFY_SOCKET`` in its environment, and loads this module only
+then. The arbiter, which knows it as its *herald*, says when it reloads and ends; what that means to watchers is not
+known here. All is sent from the event loop, so that a loop that hangs is noticed by the watchdog of the manager.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Notifier:
         self._describe: Callable[[], str] = str
         self._status = ""
         self._timer: Any = None
+        self._retry: Any = None
         self._reloads = 0
 
     @classmethod
@@ -58,7 +59,7 @@ class Notifier:
         """
         address, usec, pid = (environ.pop(name, "") for name in VARIABLES)
         if address[:1] not in ("/", "@") or len(address) < 2:
-            logger.warning("NOTIFY_SOCKET=%s is neither a path nor an abstract name; nobody is told of the start", address)
+            logger.warning("NOTIFY_SOCKET=%s is neither a path nor an abstract name: not told of anything", address)
             return None
         ours = not pid or pid == str(os.getpid())
         return cls(address, int(usec) / 1e6 if ours and usec.isdecimal() else 0.0)
@@ -71,8 +72,7 @@ class Notifier:
         :param loop: object with asyncio's ``call_later``; it need not run yet.
         :param describe: gives the status line that is shown while the daemon runs.
         """
-        if self._timer is not None:
-            self._timer.cancel()
+        self._let_go()
         self._loop, self._describe = loop, describe
         self.phase, self._reloads = "starting", 0
         self._timer = loop.call_later(0, self._beat)
@@ -105,6 +105,7 @@ class Notifier:
         if again:
             if self.phase == "running":
                 self._begin_reload("Restarting")
+            self.phase = "restarting"
             return
         if self.phase != "stopping":
             self.phase = "stopping"
@@ -112,12 +113,16 @@ class Notifier:
 
     def close(self) -> None:
         """Nothing more is said."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._let_go()
         self._socket.close()
-        self._unsent.clear()
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        for timer in (self._timer, self._retry):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._retry = None
 
     def _begin_reload(self, status: str) -> None:
         self.phase = "reloading"
@@ -129,7 +134,7 @@ class Notifier:
         pause = min(BEAT, self.watchdog / 2 or BEAT)
         self._timer = self._loop.call_later(pause, self._beat)
         lines = ["WATCHDOG=1"] if self.watchdog else []
-        if self.phase in ("starting", "reloading"):
+        if self.phase in ("starting", "reloading", "restarting"):
             lines.append(_extend(EXTENSION))
         elif self.phase == "running" and (status := self._describe()) != self._status:
             lines.append(self._status_line(status))
@@ -143,15 +148,17 @@ class Notifier:
     def _send(self, *lines: str) -> None:
         if len(self._unsent) < _UNSENT_MAX:
             self._unsent.append("\n".join(lines).encode(errors="replace"))
-        self._flush()
+        if self._retry is None:
+            self._flush()
 
     def _flush(self) -> None:
+        self._retry = None
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         while self._unsent:
             try:
                 self._socket.sendto(self._unsent[0], address)
             except BlockingIOError:
-                self._loop.call_later(RETRY, self._flush)
+                self._retry = self._loop.call_later(RETRY, self._flush)
                 return
             except OSError as error:
                 if not self._complained:

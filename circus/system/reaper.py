@@ -34,6 +34,7 @@ _ON_ITS_WAY = 0.1
 #: An orphan that runs in our own session may be waited for by a thread of ours; it is left alone for that
 #: long.
 _ORPHAN_GRACE = 5.0
+_PR_GET_CHILD_SUBREAPER = 37  # prctl(2)
 #: Ended children whose status is kept for a ``watch`` that comes late.
 _RECENT_MAX = 256
 
@@ -183,16 +184,31 @@ def _remember(child: Child) -> None:
             del _recent[next(iter(_recent))]
 
 
+def takes_orphans() -> bool:
+    """Whether descendants whose parent dies become our children: PID 1, and whoever asked for it by prctl(2)."""
+    if os.getpid() == 1:
+        return True
+    import ctypes  # five milliseconds and a megabyte, for the few who need it
+
+    answer = ctypes.c_int()
+    try:
+        failed = ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)
+    except (AttributeError, OSError):  # not Linux
+        return False
+    return not failed and bool(answer.value)
+
+
 class Reaper:
     """Tells, on a loop, when children end.
 
     :param loop: object with asyncio's ``add_reader``, ``remove_reader``, ``call_soon_threadsafe`` and
         ``call_later``.
     :param adopt_orphans: also collect processes that became our children when their parent died (``circusd``
-        as PID 1 of a container). Off when embedded: those may belong to the embedding program.
+        as PID 1 of a container). Off when embedded: those may belong to the embedding program. None: find out
+        whether such come to us (``PR_SET_CHILD_SUBREAPER``) when a child ends that nobody knows.
     """
 
-    def __init__(self, loop: Any, *, adopt_orphans: bool = False) -> None:
+    def __init__(self, loop: Any, *, adopt_orphans: bool | None = False) -> None:
         self.loop = loop
         self.adopt_orphans = adopt_orphans
         self._watched: dict[int, Child] = {}
@@ -255,6 +271,11 @@ class Reaper:
         return pid in self._watched
 
     @property
+    def orphans_left(self) -> bool:
+        """True while there are ended children that may still be collected by whoever started them."""
+        return bool(self._orphans_seen)
+
+    @property
     def needs_sigchld(self) -> bool:
         """True while some child has no pidfd, so that only :meth:`collect` notices its end."""
         return bool(self._blind)
@@ -262,7 +283,7 @@ class Reaper:
     def collect(self) -> list[int]:
         """After a SIGCHLD: tell the ends of the children that have no pidfd; returns their pids."""
         ended = [pid for pid in list(self._blind) if self._poll_safely(pid)]
-        if self.adopt_orphans:
+        if self.adopt_orphans is not False:
             self._collect_orphans()
         return ended
 
@@ -276,7 +297,7 @@ class Reaper:
         missed, self._missed = self._missed, []
         if self._blind:
             self._promote()
-        if not self._watched and not self.adopt_orphans:
+        if not self._watched and self.adopt_orphans is False:
             return missed
         if not _CAN_PEEK:
             return missed + [pid for pid in list(self._watched) if self._poll_safely(pid)]
@@ -294,7 +315,7 @@ class Reaper:
                     missed.append(pid)
             else:
                 self.loop.call_later(_ON_ITS_WAY, self._confirm, child)
-        if self.adopt_orphans:
+        if self.adopt_orphans is not False:
             self._collect_orphans()
         return missed
 
@@ -401,6 +422,10 @@ class Reaper:
             try:
                 if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                     continue
+                if self.adopt_orphans is None:
+                    self.adopt_orphans = takes_orphans()
+                if not self.adopt_orphans:
+                    return
                 # What a thread of ours started runs in our session and is waited for by that thread.
                 since = seen.get(pid, now)
                 if os.getsid(pid) == os.getsid(0) and now - since < _ORPHAN_GRACE:

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from circus import __version__
-from circus.base.endpoints import DEFAULT_ENDPOINT_STATS
+from circus.base.endpoints import DEFAULT_ENDPOINT_MULTICAST, DEFAULT_ENDPOINT_STATS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,6 +26,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--endpoint", action="append", default=[], metavar="ENDPOINT",
         help="the endpoint circusd-stats publishes on; may be repeated "
         f"(else the daemon is asked; {DEFAULT_ENDPOINT_STATS} by default)",
+    )  # fmt: skip
+    add(
+        "--discover", nargs="?", const=DEFAULT_ENDPOINT_MULTICAST, metavar="udp://GROUP:PORT",
+        help=f"look for daemons of the network, too ({DEFAULT_ENDPOINT_MULTICAST})",
     )  # fmt: skip
     add("--version", action="version", version=__version__, help="show the version and exit")
     add("--ssh", metavar="USER@HOST:PORT", help="reach the endpoints through this ssh server")
@@ -85,9 +89,20 @@ def _problem(options: argparse.Namespace) -> str:
         return f"argument --filter: {error}"
     if options.sort and options.sort.lstrip("-") not in COLUMNS:
         return f"argument --sort: no column {options.sort.lstrip('-')!r} (choose from {', '.join(COLUMNS)})"
-    if options.replay and (options.control or options.endpoint or options.record):
+    if options.replay and (options.control or options.endpoint or options.record or options.discover):
         return "argument --replay: a recording has its own endpoints, and is not recorded again"
+    if options.discover:
+        return _problem_with_discovery(options)
     return ""
+
+
+def _problem_with_discovery(options: argparse.Namespace) -> str:
+    from circus.top.discovery import check_multicast
+
+    if options.ssh:
+        return "argument --discover: it asks this network, not that of the ssh server"
+    problem = check_multicast(options.discover)
+    return f"argument --discover: {problem}" if problem else ""
 
 
 def _has_terminal() -> bool:

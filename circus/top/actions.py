@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from circus.model.dashboard import Dashboard, Node
 
-#: How much asking: none; yes or no; the name must be typed.
-FREE, ASK, TYPE = "free", "ask", "type"
+#: How much asking: none; yes or no; the name must be typed. What is only shown cannot be agreed to.
+FREE, ASK, TYPE, SHOW = "free", "ask", "type", "show"
 #: Seconds to wait for the outcome of what takes time: graceful timeouts are 30 s by default, and queue up.
 LONG, SHORT = 120.0, 10.0
 
@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     :param question: what will happen, for people.
     :param word: what must be typed for the highest risk.
     :param patience: seconds to wait for the outcome.
+    :param details: more lines to show, each with its gravity.
     """
 
     requests: list[Request]
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     question: str
     word: str
     patience: float
+    details: Sequence[tuple[str, str]] = ()
 
 
 class Action(NamedTuple):
@@ -212,6 +214,12 @@ def _counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def is_harmless(message: Mapping[str, Any]) -> bool:
+    """Whether a request changes nothing."""
+    command, properties = str(message.get("command")), message.get("properties") or {}
+    return command in HARMLESS or (command == "reloadconfig" and bool(properties.get("dry_run")))
+
+
 def plan_command(endpoint: str, message: Mapping[str, Any], line: str) -> Plan:
     """What a typed command will do.
 
@@ -220,7 +228,7 @@ def plan_command(endpoint: str, message: Mapping[str, Any], line: str) -> Plan:
     """
     command = str(message.get("command"))
     properties = message.get("properties") or {}
-    risk = FREE if command in HARMLESS or command in _EASY else ASK
+    risk = FREE if is_harmless(message) or command in _EASY else ASK
     if command in _GRAVE or (command in _WHOLE and not properties.get("name")):
         risk = TYPE
     word = str(properties.get("name") or command) if risk == TYPE else ""

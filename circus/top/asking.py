@@ -27,6 +27,7 @@ class Asking:
         query_one: Callable[..., Any]
         refresh_table: Callable[[], None]
         _refresh_pane: Callable[[], None]
+        drop_backlog: Callable[[], None]
         _focused_pane: Any
 
     _prompt_for = ""
@@ -63,6 +64,8 @@ class Asking:
         elif what == "search":
             self._tell_problem(self.output.set_search(text))
         elif what == "only":
+            if self.output.filter is not None:
+                self.drop_backlog()  # older lines that the filter before left out were never brought
             self._tell_problem(self.output.set_filter(text.removeprefix("!"), hide=text.startswith("!")))
 
     def _close_prompt(self) -> None:

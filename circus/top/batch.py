@@ -14,11 +14,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from circus.exc import ArgumentError
+from circus.exc import ArgumentError, TransportError
 from circus.model.dashboard import COLUMNS, Dashboard, View, parse_filter, visible_rows
 from circus.model.dashboard.columns import DEFAULT_COLUMNS, cell_text
 from circus.top.record import Recorder, Replay
-from circus.top.targets import find_targets
+from circus.top.targets import Target, find_targets, name_found
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,7 @@ def run_batch(options: argparse.Namespace) -> int:
         if options.replay:
             return _print_recording(options, printer)
         return asyncio.run(_print_live(options, printer))
-    except (ArgumentError, OSError) as error:
+    except (ArgumentError, TransportError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             sys.stderr.close()  # the reader of a pipe went away: nothing to say, and nobody to say it to
             return 0
@@ -64,6 +64,7 @@ async def _print_live(options: argparse.Namespace, printer: _Printer) -> int:
     from circus.top.feed import Feed
     from circus.top.link import make_context
 
+    targets = await _find_all(options)
     board = Dashboard(options.process_timeout)
     recorder = Recorder(options.record) if options.record else None
     progress = _Progress()
@@ -74,10 +75,9 @@ async def _print_live(options: argparse.Namespace, printer: _Printer) -> int:
         board.take(name, kind, data, now)
         progress.take(name, kind)
 
-    context = make_context()
-    targets = find_targets(options.control, options.endpoint, options.ssh)
     for target in targets:
         board.add(target.name)
+    context = make_context()
     feeds = [asyncio.create_task(Feed(context, target, take, with_past=False).run()) for target in targets]
     try:
         await progress.wait([target.name for target in targets])
@@ -89,6 +89,27 @@ async def _print_live(options: argparse.Namespace, printer: _Printer) -> int:
         context.destroy(linger=0)
         if recorder is not None:
             recorder.close()
+
+
+async def _find_all(options: argparse.Namespace) -> list[Target]:
+    """The daemons that are named and, with --discover, those that answer within a second.
+
+    :raises ArgumentError: there is none.
+    """
+    targets = find_targets(options.control, options.endpoint, options.ssh, discovers=bool(options.discover))
+    if not options.discover:
+        return targets
+    from circus.top.discovery import ask_around, place_of
+
+    found: dict[str, str] = {}
+    await ask_around(options.discover, lambda control: found.setdefault(place_of(control), control))
+    known = {place_of(target.control) for target in targets if target.control}
+    for place, control in found.items():
+        if place not in known:
+            targets.append(Target(name_found(control, [target.name for target in targets]), control))
+    if not targets:
+        raise ArgumentError(f"no daemon answered at {options.discover}")
+    return targets
 
 
 async def _print_rounds(board: Dashboard, printer: _Printer, *, repeat: bool) -> int:

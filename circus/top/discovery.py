@@ -32,7 +32,7 @@ def check_multicast(text: str) -> str:
     return "" if endpoint.scheme == "udp" and endpoint.port else f"{text!r} is not like udp://group:port"
 
 
-async def look_around(multicast: str, found: Callable[[str], None], told: Callable[[str], None]) -> None:
+async def look_around(multicast: str, found: Callable[[str], object], told: Callable[[str], object]) -> None:
     """Ask every ten seconds; until cancelled.
 
     :param multicast: where to ask, ``udp://group:port``.
@@ -48,7 +48,7 @@ async def look_around(multicast: str, found: Callable[[str], None], told: Callab
         await asyncio.sleep(EVERY)
 
 
-async def ask_around(multicast: str, found: Callable[[str], None], patience: float = PATIENCE) -> None:
+async def ask_around(multicast: str, found: Callable[[str], object], patience: float | None = None) -> None:
     """Ask once.
 
     :param found: called with each control endpoint as it answers.
@@ -67,7 +67,7 @@ async def ask_around(multicast: str, found: Callable[[str], None], patience: flo
         raise TransportError(f"cannot ask {multicast} for daemons: {error.strerror}") from error
     try:
         sock.sendto(QUESTION, (endpoint.host, endpoint.port or 0))
-        await asyncio.sleep(patience)
+        await asyncio.sleep(PATIENCE if patience is None else patience)
     except OSError as error:
         raise TransportError(f"cannot ask {multicast} for daemons: {error.strerror}") from error
     finally:
@@ -77,7 +77,7 @@ async def ask_around(multicast: str, found: Callable[[str], None], patience: flo
 class _Ear(asyncio.DatagramProtocol):
     """Hears the answers."""
 
-    def __init__(self, found: Callable[[str], None]) -> None:
+    def __init__(self, found: Callable[[str], object]) -> None:
         self._found = found
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from circus.exc import CallError, CircusError
-from circus.model.dashboard.endpoint import topic_name
+from circus.top.following import Following
 from circus.top.link import Link
 from circus.top.subscription import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from circus.top.targets import Target
 
@@ -31,15 +31,15 @@ BEAT = 2.0
 #: Seconds a daemon has to answer before it counts as lost.
 PATIENCE = 3.0
 _RETRY = 0.5
-_TAIL_LINES = 1000
 _SIZED_AT_ONCE = 50
-#: How long a subscription takes to arrive, before the lines so far are asked for.
-_SUBSCRIBED = 0.15
+#: Seconds between two questions for memory, which cost the other side something; and half of how many are asked about.
+WEIGHING = 2.0
+_WEIGHED_FIRST = 50
 _UNCONTROLLED = "only statistics: name the daemon with --control to see output, events and causes, and to act"
 _REFRESHING = frozenset({"start", "stop", "add", "remove", "reload", "updated"})
 
 
-class Feed:
+class Feed(Following):
     """The wires to one daemon.
 
     :param context: the ZeroMQ context to use.
@@ -56,6 +56,7 @@ class Feed:
         *,
         with_past: bool = True,
     ) -> None:
+        super().__init__()
         self.target = target
         self._context = context
         self._take_in = take
@@ -70,7 +71,9 @@ class Feed:
         self._source = ""
         self._statuses_wanted = asyncio.Event()
         self._watched: list[tuple[str, int]] = []
-        self._followed: list[tuple[str, int | None, int | None]] = []
+        self._weighed: list[int] = []
+        self._weigh_from = 0
+        self._weigh_at = 0.0
         self._expects_stream = True
         self._names: list[str] = []
         self._unsized: list[str] = []
@@ -191,6 +194,9 @@ class Feed:
                 await self._ask_sizes()
             if self._watched and self._link is not None:
                 await asyncio.gather(*(self._ask_children(*each) for each in self._watched))
+            if self._weighed and now >= self._weigh_at:
+                self._weigh_at = now + WEIGHING
+                await self._ask_memory()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._statuses_wanted.wait(), 1.0)
                 await asyncio.sleep(0.05)  # events come in swarms
@@ -281,6 +287,27 @@ class Feed:
             return None
         return reply
 
+    async def ask_now(self, command: str, **properties: Any) -> dict[str, Any]:
+        """The reply to a request that must succeed.
+
+        :raises CallError: there is none, or the daemon refuses.
+        """
+        reply = await self._ask(command, **properties)
+        if reply.get("status") == "error":
+            raise CallError(str(reply.get("reason", "refused")))
+        return reply
+
+    async def ask_plan(self) -> list[str] | None:
+        """What a reloadconfig would do, a line each; None if this daemon does not know: it would do it at once.
+
+        :raises CallError: there is no reply, or it says why there is no plan.
+        """
+        reply = await self._ask("events", limit=1)  # as old as this command is the dry run
+        if reply.get("errno") == 2:
+            return None
+        reply = await self.ask_now("reloadconfig", dry_run=True)
+        return [str(line) for line in reply.get("plan") or ()]
+
     async def command(self, message: dict[str, Any], patience: float) -> dict[str, Any]:
         """Send a request of the user; the reply.
 
@@ -346,11 +373,34 @@ class Feed:
             for worker in fresh:
                 self._start(self._ask_children(*worker))
 
+    def weigh(self, pids: list[int]) -> None:
+        """Keep telling what the memory of these processes really is; the first ones each time, the others in turns."""
+        if self._weighed and not pids:
+            self.take("memory", {})
+        if pids[:_WEIGHED_FIRST] != self._weighed[:_WEIGHED_FIRST]:
+            self._weigh_at = 0.0
+        self._weighed = pids
+
+    async def _ask_memory(self) -> None:
+        first, rest = self._weighed[:_WEIGHED_FIRST], self._weighed[_WEIGHED_FIRST:]
+        begin = self._weigh_from if self._weigh_from < len(rest) else 0
+        self._weigh_from = begin + _WEIGHED_FIRST
+        asked = [*first, *rest[begin : self._weigh_from]]
+        reply: dict[str, Any] = {}
+        if self._query is not None and "memory" not in self.unknown:
+            with contextlib.suppress(CallError):
+                reply = await self._query.call("memory", {"pids": asked}, patience=3.0)
+            if reply.get("errno") == 2:
+                self.unknown.add("memory")
+        told = reply.get("memory")
+        if self._weighed:
+            self.take("memory", told if isinstance(told, dict) else dict.fromkeys(map(str, asked)))
+
     # -- events and output ---------------------------------------------------------------------------------
 
     def _hear_event(self, topic: str, payload: Any) -> None:
         if topic.startswith("output."):
-            if self._is_followed(payload):
+            if self.is_followed(payload):
                 self.take("output", payload)
             return
         seq = payload.get("seq")
@@ -361,68 +411,6 @@ class Feed:
         self.take("event", [topic, payload])
         if topic.rpartition(".")[2] in _REFRESHING:
             self._statuses_wanted.set()
-
-    async def follow(self, selection: Iterable[tuple[str, int | None, int | None]]) -> str:
-        """Have the output of some watchers or workers told from now on, and their last lines.
-
-        :param selection: watcher (empty: all), wid and pid; None where all are meant.
-        :returns: why there is nothing to see; empty if there is.
-        """
-        wanted = list(selection)
-        self.take("follow", {"selection": wanted})
-        if self._events is None or self._link is None:
-            return "not connected"
-        topics = {_output_topic(watcher, wid) for watcher, wid, _ in wanted}
-        self._events.subscribe({"watcher.", *topics})
-        self._followed = wanted
-        if wanted:
-            await asyncio.sleep(_SUBSCRIBED if self.target.ssh is None else 4 * _SUBSCRIBED)
-        lines: dict[str, Any] = {"lines": [], "ends": {}, "captured": {}}
-        why = ""
-        for watcher, _, pid in wanted:
-            properties: dict[str, Any] = {"lines": _TAIL_LINES}
-            if watcher:
-                properties["name"] = watcher
-            if pid is not None:
-                properties["pid"] = pid
-            told = await self._ask_tail(properties)
-            if isinstance(told, str):
-                why = told
-                continue
-            lines["lines"] += told["lines"]
-            for key in ("ends", "captured"):
-                lines[key].update(told.get(key) or {})
-        lines["lines"].sort(key=lambda line: line["time"])
-        self.take("tail", lines)
-        return why
-
-    def _is_followed(self, batch: Any) -> bool:
-        """Prefixes of topics let in too much: ``output.web.1`` is one of ``output.web.12``."""
-        name, pid = batch.get("watcher"), batch.get("pid")
-        return any(watcher in ("", name) and wanted in (None, pid) for watcher, _, wanted in self._followed)
-
-    async def unfollow(self) -> None:
-        """No output any more."""
-        if self._events is not None:
-            self._events.subscribe({"watcher."})
-
-    async def _ask_tail(self, properties: dict[str, Any]) -> dict[str, Any] | str:
-        """The reply, or why there is none."""
-        try:
-            reply = await self._ask("tail", **properties)
-        except CallError as error:
-            return str(error)
-        if "lines" in reply:
-            return reply
-        if reply.get("errno") == 2:
-            return "this daemon keeps no output (it knows no command 'tail')"
-        return str(reply.get("reason", "no output"))
-
-
-def _output_topic(watcher: str, wid: int | None) -> str:
-    if not watcher:
-        return "output."
-    return f"output.{topic_name(watcher)}." + ("" if wid is None else str(wid))
 
 
 def _same_place(one: Any, other: str | None) -> bool:

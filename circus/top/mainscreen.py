@@ -20,10 +20,12 @@ from circus.top.asking import Asking
 from circus.top.keys import KEYS, SORTS
 from circus.top.memory import remember as write_memory
 from circus.top.operate import Operating
+from circus.top.recall import Recalling
 from circus.top.widgets.bars import AlertBar, FootBar, HeadBar
 from circus.top.widgets.chart import SPANS, ChartPane
 from circus.top.widgets.eventpane import EventPane
 from circus.top.widgets.outputpane import OutputPane
+from circus.top.widgets.progress import ProgressBar
 from circus.top.widgets.table import NodeTable
 from circus.top.widgets.whypane import WhyPane
 
@@ -41,15 +43,14 @@ PANES = ("chart", "output", "events", "why")
 #: Seconds between two repaints of the table, of the output; and after the first news of a swarm.
 _TABLE_PAUSE, _OUTPUT_PAUSE, _SWARM = 0.45, 0.1, 0.08
 _ALERT_PAUSE = 2.0
-_WATCHED_WORKERS = 8
 #: With more workers than this, watchers begin folded.
 _UNFOLDED = 60
 _HINTS = {
     "table": [("?", "help"), ("/", "filter"), (":", "command"), ("1", "chart"), ("2", "output"), ("3", "events"),
               ("4", "why"), ("Enter", "act"), ("C M R", "sort"), ("t", "flat"), ("c", "columns"), ("q", "quit")],
     "chart": [("v", "what"), ("[ ]", "time"), ("z", "zoom"), ("Tab", "table"), ("Esc", "close")],
-    "output": [("p", "pause"), ("/", "search"), ("n N", "next"), ("&", "only"), ("w", "wrap"), ("J", "json"),
-               ("y", "copy"), ("^S", "save"), ("z", "zoom"), ("Tab", "table"), ("Esc", "close")],
+    "output": [("p", "pause"), ("/", "search"), ("n N", "next"), ("&", "only"), ("b", "older"), ("w", "wrap"),
+               ("J", "json"), ("y", "copy"), ("^S", "save"), ("z", "zoom"), ("Tab", "table"), ("Esc", "close")],
     "events": [("Enter", "show that time"), ("o", "all watchers"), ("z", "zoom"), ("Tab", "table"), ("Esc", "close")],
     "why": [("↑ ↓", "scroll"), ("z", "zoom"), ("Tab", "table"), ("Esc", "close")],
 }  # fmt: skip
@@ -60,13 +61,13 @@ def binding_id(action: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in action)
 
 
-class MainScreen(Operating, Asking, Screen[None]):
+class MainScreen(Operating, Recalling, Asking, Screen[None]):
     """The screen."""
 
     CSS = """
     MainScreen { layout: vertical; }
     #head, #foot { height: 1; }
-    #alerts { height: 0; }
+    #alerts, #progress { height: 0; }
     #table { height: 1fr; min-height: 3; }
     #pane { height: 42%; display: none; }
     #pane > * { height: 1fr; display: none; }
@@ -87,6 +88,7 @@ class MainScreen(Operating, Asking, Screen[None]):
             self.view.sort = options.sort.lstrip("-")
             self.view.reverse = (not COLUMNS[self.view.sort].is_text) ^ options.sort.startswith("-")
         self.head, self.alerts, self.foot = HeadBar(), AlertBar(), FootBar()
+        self.bars = ProgressBar()
         self.table = NodeTable(self.view, memory["columns"], id="table")
         self.chart, self.output = ChartPane(), OutputPane()
         self.happened, self.why = EventPane(), WhyPane()
@@ -108,6 +110,7 @@ class MainScreen(Operating, Asking, Screen[None]):
         with Vertical(id="pane"):
             yield from self.panes.values()
         yield Input(id="prompt", select_on_focus=False)
+        yield self.bars
         yield self.foot
 
     def on_mount(self) -> None:
@@ -115,6 +118,9 @@ class MainScreen(Operating, Asking, Screen[None]):
         self.table.focus()
         self.set_interval(0.5, self._tick)
         self._repaint()
+
+    def on_unmount(self) -> None:
+        self.drop_backlog()
 
     # -- following the model -------------------------------------------------------------------------------
 
@@ -162,7 +168,8 @@ class MainScreen(Operating, Asking, Screen[None]):
         if self.view.filter is not None:
             extra = f"{extra} filter: {self.view.filter.text}".strip()
         self.head.show(board, now, extra, read_only=bool(self.options.read_only))
-        self._watch_children()
+        self.watch_children()
+        self.watch_memory()
 
     def _decide_folds(self) -> None:
         """Once everything is known: begin folded where unfolded nobody would see the watchers for the workers."""
@@ -175,23 +182,10 @@ class MainScreen(Operating, Asking, Screen[None]):
             self.view.is_open = count <= _UNFOLDED or watchers <= 3
             self._folds_decided = all(endpoint.state == "live" for endpoint in self.session.board.endpoints.values())
 
-    def _watch_children(self) -> None:
-        """The stream counts children; told they are where somebody looks."""
-        current = self.table.current
-        wanted: dict[str, list[tuple[str, int]]] = {name: [] for name in self.session.feeds}
-        for row in self.table.rows:
-            node = row.node
-            if node.kind != WORKER or node.parent is None or node.parent.kind != WATCHER or not node.values.get("kids"):
-                continue
-            if (row.fold == "open" or node is current) and len(wanted.get(node.path[0], [])) < _WATCHED_WORKERS:
-                wanted.setdefault(node.path[0], []).append((node.parent.name, node.key))
-        for name, feed in self.session.feeds.items():
-            feed.watch_children(wanted[name])
-
     def forget(self) -> None:
         """Draw everything anew: the colours changed."""
         if self.is_mounted:
-            for widget in (self.head, self.alerts, self.table, self.foot, *self.panes.values()):
+            for widget in (self.head, self.alerts, self.table, self.bars, self.foot, *self.panes.values()):
                 widget.forget()
             self.refresh_table()
             self._refresh_pane()
@@ -267,7 +261,7 @@ class MainScreen(Operating, Asking, Screen[None]):
         self.follow_selection()
         if self.pane_name != "output":
             self._refresh_pane()
-        self._watch_children()
+        self.watch_children()
 
     def on_node_table_asked(self, message: NodeTable.Asked) -> None:
         if message.what == "sort":
@@ -278,7 +272,10 @@ class MainScreen(Operating, Asking, Screen[None]):
             self.action_menu()
 
     def on_event_pane_chosen(self, message: EventPane.Chosen) -> None:
-        moment = message.happening.time
+        self.go_to_time(message.happening.time)
+
+    def go_to_time(self, moment: float) -> None:
+        """Show an instant in chart and output."""
         self.chart.mark_at = moment
         while self.chart.span < len(SPANS) - 1 and self.session.now() - moment > SPANS[self.chart.span][0]:
             self.chart.span += 1

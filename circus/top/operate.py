@@ -5,17 +5,17 @@ A mixin of the main screen, apart from it because this half talks and that half 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from circus.exc import ArgumentError, CallError, CircusError
-from circus.model.dashboard.columns import COLUMNS
+from circus.model.dashboard.columns import ASKED, COLUMNS
 from circus.model.dashboard.node import WATCHER, WORKER
-from circus.top.actions import FREE, HARMLESS, aftermath, applicable, outcome, plan, plan_command
-from circus.top.keys import KEYS, SIGNALS
+from circus.top.acting import READ_ONLY, Acting
+from circus.top.actions import is_harmless, plan_command
+from circus.top.keys import KEYS
 from circus.top.widgets.chart import SPANS
 
 if TYPE_CHECKING:
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
     from circus.ctl.vocabulary import Vocabulary
     from circus.model.dashboard import Endpoint, Node
-    from circus.top.actions import Plan, Request
+    from circus.top.actions import Plan
     from circus.top.commandline import Typed
     from circus.top.widgets.palette import Palette
 
 #: Seconds the cursor must rest before the daemon is asked about the row.
 _REST = 0.2
 _WHY_PAUSE = 2.0
-#: Seconds from a reply to the events of what it was about.
-_SETTLED = 0.3
-_READ_ONLY = "read-only: nothing is changed from here"
+#: Workers whose children are asked for at a time.
+_WATCHED_WORKERS = 8
 
 
-class Operating:
+class Operating(Acting):
     """The talking half of the main screen; the other half gives it what is declared here."""
 
     if TYPE_CHECKING:
         app: Any
         session: Any
         table: Any
+        view: Any
         foot: Any
         memory: dict[str, Any]
         chart: Any
@@ -61,9 +61,11 @@ class Operating:
         set_filter: Callable[..., None]
         set_columns: Callable[[list[str] | None], None]
         action_sort: Callable[[str], None]
+        go_to_time: Callable[[float], None]
         action_pane: Callable[[str], None]
         run_worker: Callable[..., Any]
         remember: Callable[[], None]
+        drop_backlog: Callable[[], None]
         _focused_pane: Any
 
     _palette: Palette
@@ -75,133 +77,31 @@ class Operating:
     _why_of: Any = None
     _vocabulary: Vocabulary | None = None
 
-    # -- actions -------------------------------------------------------------------------------------------
-
-    def action_act(self, name: str, signum: str = "") -> None:
-        nodes = self.selected()
-        if self.session.read_only:
-            self.foot.tell("bad", _READ_ONLY)
-            return
-        if name == "signal" and not signum:
-            self._choose_signal(nodes)
-            return
-        try:
-            planned = plan(name, nodes, signum)
-        except ArgumentError as error:
-            self.foot.tell("bad", str(error))
-            return
-        self._agree(planned, lambda: self.run_worker(self._carry_out(planned)))
-
-    def _choose_signal(self, nodes: list[Node]) -> None:
-        from circus.top.widgets.dialogs import Choice, Item  # kept off the way to the first screen
-
-        items = [Item(name, "1234567890ab"[at], name, "") for at, name in enumerate(SIGNALS)]
-        title = f"Signal to {nodes[0].name if len(nodes) == 1 else f'{len(nodes)} rows'}" if nodes else "Signal"
-
-        def chosen(name: str | None) -> None:
-            if name:
-                self.action_act("signal", name)
-
-        self.app.push_screen(Choice(title, items), chosen)
-
-    def action_menu(self) -> None:
-        from circus.top.widgets.dialogs import Choice, Item  # kept off the way to the first screen
-
-        if self._focused_pane is self.happened:
-            self.happened.choose()
-            return
-        nodes = self.selected()
-        letters = {key.action: key.shown for key in KEYS}
-        items = [
-            Item(action.name, letters.get(f"act('{action.name}')", ""), action.title, action.doc)
-            for action in applicable(nodes)
-        ]
-        items += [Item("", letters[f"pane('{name}')"], f"Show {name}", "") for name in self.panes]
-        title = nodes[0].name if len(nodes) == 1 else f"{len(nodes)} marked rows"
-
-        def chosen(name: str | None) -> None:
-            if name:
-                self.action_act(name)
-
-        items = [item if item.value else item._replace(value=f" {item.title[5:]}") for item in items]
-
-        def done(value: str | None) -> None:
-            if value and value.startswith(" "):
-                if self.pane_name != value[1:]:
-                    self.action_pane(value[1:])
-            else:
-                chosen(value)
-
-        self.app.push_screen(Choice(title, items), done)
-
-    def _agree(self, planned: Plan, go: Callable[[], Any]) -> None:
-        """Ask as much as the risk wants, then go."""
-        from circus.top.widgets.dialogs import Confirm  # kept off the way to the first screen
-
-        if planned.risk == FREE:
-            go()
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                go()
-            else:
-                self.foot.tell("plain", "left as it is")
-
-        self.app.push_screen(Confirm(planned), answered)
-
-    async def _carry_out(self, planned: Plan) -> None:
-        """Send the requests, one after the other, and tell what came of each."""
-        gravity, told = "good", []
-        for request in planned.requests:
-            sort, text = await self._send(request, planned.patience)
-            gravity = sort if sort == "bad" else gravity
-            if sort == "good":
-                await asyncio.sleep(_SETTLED)  # events tell what became of it
-                rest = aftermath(request, self.session.board)
-                text += f"; {rest}" if rest else ""
-            told.append(text)
-            if sort == "bad":
-                break
-        left = len(planned.requests) - len(told)
-        if left:
-            told.append(f"{left} not tried")
-        self.foot.tell(gravity, "; ".join(told), stays=20.0 if gravity == "bad" else 8.0)
-
-    async def _send(self, request: Request, patience: float) -> tuple[str, str]:
-        """Send one request with a running clock in the bottom line; how it went."""
-        feed = self.session.feeds.get(request.endpoint)
-        began = time.monotonic()
-
-        def count() -> None:
-            self.foot.tell("busy", f"{request.label} … {time.monotonic() - began:.0f} s", stays=2.0)
-
-        count()
-        clock = self.set_interval(0.5, count)
-        try:
-            if feed is None:
-                raise CallError("there is no daemon in a recording")
-            reply = await feed.command(request.message, patience)
-        except CallError as error:
-            waited = time.monotonic() - began
-            text = str(error)
-            if text == "Timed out.":
-                text = f"no reply within {waited:.0f} s; the daemon may still be at it"
-            return "bad", f"{request.label}: {text}"
-        finally:
-            clock.stop()
-        return outcome(request, reply, time.monotonic() - began)
-
     # -- the palette ---------------------------------------------------------------------------------------
 
     def action_palette(self) -> None:
+        self.open_palette("")
+
+    def open_palette(self, begin: str) -> None:
+        """Show the palette with the begin of a line in it."""
         from circus.ctl.vocabulary import Vocabulary  # kept off the way to the first screen
         from circus.top.widgets.palette import Palette
 
         self._vocabulary = self._vocabulary or Vocabulary()
         endpoint = self.endpoint_of(self.table.current)
-        self._palette = Palette(self._vocabulary, endpoint, self._run_line)
+        self._palette = Palette(self._vocabulary, endpoint, self._run_line, begin)
         self.app.push_screen(self._palette)
+        node = self.table.current
+        watcher = node.above(WATCHER) if node is not None else None
+        if watcher is not None and endpoint is not None:
+            self.run_worker(partial(self._tell_options, self._palette, endpoint.name, watcher.name))
+
+    async def _tell_options(self, palette: Palette, name: str, watcher: str) -> None:
+        """The present values of options, to complete lines with."""
+        feed = self.session.feeds.get(name)
+        reply = await feed.ask_optional("options", {"name": watcher}) if feed is not None else None
+        if reply is not None and isinstance(reply.get("options"), dict):
+            palette.know_options(watcher, reply["options"])
 
     def _run_line(self, line: str) -> None:
         from circus.top.commandline import understand  # kept off the way to the first screen
@@ -224,18 +124,26 @@ class Operating:
         if endpoint is None:
             palette.tell("bad", "there is no daemon")
             return
-        if self.session.read_only and any(message["command"] not in HARMLESS for message in typed.messages):
-            palette.tell("bad", _READ_ONLY)
+        if self.session.read_only and not all(map(is_harmless, typed.messages)):
+            palette.tell("bad", READ_ONLY)
             return
         for message in typed.messages:
+            if message["command"] == "reloadconfig" and not is_harmless(message):
+                palette.dismiss(None)  # what will change is shown first
+                self.run_worker(partial(self.plan_config, endpoint.name))
+                continue
             planned = plan_command(endpoint.name, message, line)
             self._agree(planned, partial(self._start_typed, typed, planned))
 
     def _run_own(self, typed: Typed) -> None:
         """A command of the screen. :raises ArgumentError: it makes no sense."""
+        from circus.top.commandline import parse_moment  # kept off the way to the first screen
+
         words = typed.words
         if typed.own == "filter":
             self.set_filter(" ".join(words))
+        elif typed.own == "time" and len(words) == 1:
+            self.go_to_time(parse_moment(words[0], self.session.now()))
         elif typed.own == "theme" and len(words) == 1 and words[0] in self.app.available_themes:
             self.app.theme = self.memory["theme"] = words[0]
             self.remember()
@@ -247,7 +155,7 @@ class Operating:
             raise ArgumentError(f"{typed.own}: {' '.join(words) or 'nothing'} makes no sense")
 
     def _start_typed(self, typed: Typed, planned: Plan) -> None:
-        self.run_worker(self._run_typed(typed, planned))
+        self.run_worker(partial(self._run_typed, typed, planned))
 
     async def _run_typed(self, typed: Typed, planned: Plan) -> None:
         request = planned.requests[0]
@@ -289,8 +197,9 @@ class Operating:
         if (endpoint.name, wanted) == self._followed:
             return
         self._followed = (endpoint.name, wanted)
+        self.drop_backlog()
         self.output_title = ", ".join(node.name for node in nodes[:4]) + (" …" if len(nodes) > 4 else "")
-        self.run_worker(self._follow(endpoint.name, wanted, bool(nodes)), exclusive=True, group="follow")
+        self.run_worker(partial(self._follow, endpoint.name, wanted, bool(nodes)), exclusive=True, group="follow")
 
     async def _follow(self, name: str, wanted: list[tuple[str, int | None, int | None]], is_shown: bool) -> None:
         self.output_why = "" if wanted or not is_shown else "no output is captured of this row"
@@ -317,7 +226,7 @@ class Operating:
         if node.path == self._why_of and time.monotonic() - self._why_at < _WHY_PAUSE:
             return
         self._why_of, self._why_at = node.path, time.monotonic()
-        self.run_worker(self._tell_why(watcher, wid, endpoint.name), exclusive=True, group="why")
+        self.run_worker(partial(self._tell_why, watcher, wid, endpoint.name), exclusive=True, group="why")
 
     async def _tell_why(self, watcher: Node, wid: Any, name: str) -> None:
         feed = self.session.feeds.get(name)
@@ -338,7 +247,7 @@ class Operating:
         if self.pane_name != "chart" or watcher is None or feed is None:
             return
         seconds = SPANS[self.chart.span][0]
-        self.run_worker(self._tell_past(feed, watcher.name, seconds), exclusive=True, group="past")
+        self.run_worker(partial(self._tell_past, feed, watcher.name, seconds), exclusive=True, group="past")
 
     async def _tell_past(self, feed: Any, watcher: str, seconds: int) -> None:
         now = self.session.now()
@@ -346,6 +255,34 @@ class Operating:
         if seconds > 600:
             await feed.ask_history(watcher, now - seconds, "minute")
         self.touch("table")
+
+    # -- what is told while somebody looks -----------------------------------------------------------------
+
+    def watch_children(self) -> None:
+        """The stream counts children; told they are where somebody looks."""
+        current = self.table.current
+        wanted: dict[str, list[tuple[str, int]]] = {name: [] for name in self.session.feeds}
+        for row in self.table.rows:
+            node = row.node
+            if node.kind != WORKER or node.parent is None or node.parent.kind != WATCHER or not node.values.get("kids"):
+                continue
+            if (row.fold == "open" or node is current) and len(wanted.get(node.path[0], [])) < _WATCHED_WORKERS:
+                wanted.setdefault(node.path[0], []).append((node.parent.name, node.key))
+        for name, feed in self.session.feeds.items():
+            feed.watch_children(wanted[name])
+
+    def watch_memory(self) -> None:
+        """What costs circusd-stats something to know is told while its columns are shown; those in sight first."""
+        wanted: dict[str, dict[int, None]] = {name: {} for name in self.session.feeds}
+        if ASKED & {*self.table.columns, self.view.sort}:
+            nodes = [*self.table.nodes_in_sight(), *(row.node for row in self.table.rows)]
+            for node in nodes:
+                pids = wanted.get(node.path[0], {})
+                for each in (node, *node.children.values()):
+                    if each.kind == WORKER:
+                        pids[each.key] = None
+        for name, feed in self.session.feeds.items():
+            feed.weigh(list(wanted[name]))
 
     # -- dialogs and files ---------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus.model.dashboard import Dashboard
 from circus.top.record import Recorder, Replay
-from circus.top.targets import find_targets
+from circus.top.targets import Target, find_targets, name_found
 
 if TYPE_CHECKING:
     import argparse
@@ -59,14 +59,42 @@ class Session:
         if self.replay is not None:
             self.replay.seek(self.replay.begin + 1.0)
             return
-        from circus.top.feed import Feed
         from circus.top.link import make_context
 
+        options = self._options
         self._context = make_context()
-        for target in find_targets(self._options.control, self._options.endpoint, self._options.ssh):
-            self.board.add(target.name)
-            self.feeds[target.name] = Feed(self._context, target, self.take)
-        self._tasks = [asyncio.create_task(feed.run(), name=f"feed {name}") for name, feed in self.feeds.items()]
+        discovers = bool(options.discover)
+        for target in find_targets(options.control, options.endpoint, options.ssh, discovers=discovers):
+            self._add(target)
+        if discovers:
+            from circus.top.discovery import look_around
+
+            self._tell_search(f"looking for daemons at {options.discover}")
+            search = look_around(options.discover, self._take_found, self._tell_search)
+            self._tasks.append(asyncio.create_task(search, name="discovery"))
+
+    def _add(self, target: Target) -> None:
+        from circus.top.feed import Feed
+
+        self.board.add(target.name)
+        feed = self.feeds[target.name] = Feed(self._context, target, self.take)
+        self._tasks.append(asyncio.create_task(feed.run(), name=f"feed {target.name}"))
+
+    def _take_found(self, control: str) -> None:
+        """A daemon answered; it may be one that is known already."""
+        from circus.top.discovery import place_of
+
+        known = {place_of(feed.target.control) for feed in self.feeds.values() if feed.target.control}
+        if place_of(control) not in known:
+            self._add(Target(name_found(control, self.feeds), control))
+            self._changed("table")
+
+    def _tell_search(self, text: str) -> None:
+        nobody = f"no daemon has answered at {self._options.discover} so far"
+        note = text or ("" if self.feeds else nobody)
+        if note != self.board.note:
+            self.board.note = note
+            self._changed("table")
 
     async def stop(self) -> None:
         """End everything. May be called more than once."""

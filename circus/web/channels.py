@@ -365,7 +365,7 @@ class DaemonItself(Channel):
         return prune({
             "online": daemon.is_online, "since": daemon.since, "endpoint": daemon.endpoint, "name": daemon.label,
             "ssh": daemon.ssh, "pubsub_endpoint": daemon.pubsub, "source": model.source, "note": model.note,
-            "processes": pictures.daemon_processes(model), **told,
+            "processes": pictures.daemon_processes(model), **daemon.build, **told,
             **{key: own.get(key) for key in ("pid", "cpu", "rss", "threads", "fds")}, "uptime": own.get("age"),
         })  # fmt: skip
 
@@ -392,7 +392,7 @@ class DaemonItself(Channel):
         return {"endpoints": found} if found else {}
 
     async def ask(self, daemon: Daemon) -> None:
-        info = (await daemon.call("dstats")).get("info") or {}
+        info = await daemon.ask_self()
         options = (await daemon.call("globaloptions")).get("options") or {}
         self._told[daemon.id] = {
             "globals": options, "stall": info.get("loop_stall_max"), "stats_endpoint": options.get("stats_endpoint"),

@@ -100,6 +100,8 @@ class Daemon:
         self.news, self.records = News(), Records()
         #: What ``listsockets`` told last.
         self.sockets: list[dict[str, Any]] = []
+        #: ``version``, ``compat_version`` and ``python`` of the daemon; empty for one that does not tell.
+        self.build: dict[str, Any] = {}
         self._listed = asyncio.Event()
         #: ``configured`` on the command line, or ``added`` by a user.
         self.source = "configured"
@@ -203,6 +205,13 @@ class Daemon:
                 raise Problem(504, text) from error
             raise Problem(503, f"{self.endpoint} does not answer: {error}", endpoint=self.id,
                           since=None if self.is_online else self.since) from error  # fmt: skip
+
+    async def ask_self(self) -> dict[str, Any]:
+        """What the daemon uses itself; its versions are remembered. :raises Problem: it does not answer."""
+        reply = await self.call("dstats")
+        self.build = {key: reply[key] for key in ("version", "compat_version", "python") if key in reply}
+        info: dict[str, Any] = reply.get("info") or {}
+        return info
 
     async def ask_past(self, key: str, since: float) -> None:
         """Have the samples of the last day, one a minute, told to the model, if circusd-stats keeps them."""

@@ -52,11 +52,21 @@ class Facts:
         async def one(key: str, name: str) -> None:
             try:
                 reply = await self._daemon.ask("get", {"name": name, "keys": list(KEYS)})
+                await self._ask_stop(key, name)
             except Problem:
                 return  # asked again with the next tick
             self.known[key] = {k: v for k, v in masked(reply.get("options") or {}).items() if v not in (None, "")}
 
         await asyncio.gather(*(one(key, name) for key, name in wanted))
+
+    async def _ask_stop(self, key: str, name: str) -> None:
+        """Of a watcher that stopped before anybody listened the daemon still knows the cause."""
+        node, news = self._daemon.model.root.children.get(key), self._daemon.news
+        if node is None or node.values.get("state") != "stopped" or news.last_stop(key):
+            return
+        why = await self._daemon.ask("why", {"name": name, "lines": 0})
+        if why.get("since") is not None:  # it was started once
+            news.take_stop(key, str(why.get("cause") or ""))
 
     async def complete(self) -> None:
         """Wait until all are known, or somebody else would have to ask for too long."""

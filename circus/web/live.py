@@ -177,6 +177,12 @@ class Hub:
             self.facts_of(daemon).forget()
             self.relay_of(daemon).reopen()
             self._due.update(channel for channel in self._channels.values() if daemon in channel.daemons())
+            self.start(self._meet(daemon))
+
+    async def _meet(self, daemon: Daemon) -> None:
+        """Learn once which daemon it is: another one may have been installed while it was away."""
+        with contextlib.suppress(Problem):
+            await daemon.ask_self()
 
     def forget(self, daemon: Daemon) -> None:
         """A daemon was disconnected."""
@@ -218,6 +224,8 @@ class Hub:
             }  # fmt: skip
             if daemon.ssh:
                 told["ssh"] = daemon.ssh
+            if "version" in daemon.build:
+                told["version"] = daemon.build["version"]
             if not daemon.is_online:
                 told["reason"] = daemon.model.note
             self._made[key] = told

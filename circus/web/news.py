@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from circus.model.dashboard.columns import exit_text
@@ -53,6 +54,7 @@ class News:
             self._run_id = str(reply.get("daemon"))
             self.events.clear()
             self._last_exit.clear()
+            self._last_stop.clear()
         known = {event.get("seq") for event in self.events}
         fresh = [dict(event) for event in reply.get("events") or () if event.get("seq") not in known]
         self.events = deque(sorted([*self.events, *fresh], key=lambda event: event.get("seq") or 0), maxlen=_KEPT)
@@ -80,6 +82,10 @@ class News:
         """How a worker of a watcher ended unasked last."""
         return self._last_exit.get(key)
 
+    def take_stop(self, key: str, cause: str) -> None:
+        """Why a watcher is stopped whose stop is older than all events that are known."""
+        self._last_stop.setdefault(key, cause)
+
     def last_stop(self, key: str) -> str:
         """Why a watcher was stopped last."""
         return self._last_stop.get(key, "")
@@ -90,6 +96,24 @@ class News:
         while ends and ends[0] < now - _MINUTE:
             ends.popleft()
         return len(ends) if ends else 0
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event."""
+        return (self.events[-1].get("seq") or 0) if self.events else 0
+
+    def since(self, seq: int) -> list[dict[str, Any]]:
+        """The events after one, the last one first."""
+        return list(takewhile(lambda event: (event.get("seq") or 0) > seq, reversed(self.events)))
+
+    def ends_since(self, seq: int) -> dict[str, str]:
+        """Watchers of which a worker failed after an event, with how the last one ended."""
+        found: dict[str, str] = {}
+        for event in self.since(seq):
+            code = event.get("exit_code")
+            if event["event"] == "reap" and event.get("expected") is False and isinstance(code, int) and code:
+                found.setdefault(str(event.get("watcher")), _how(code))
+        return found
 
     def last(self, limit: int, key: str | None = None) -> list[dict[str, Any]]:
         """The last events, of one watcher or of all."""

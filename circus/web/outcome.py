@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from circus.base.spans import span
 from circus.model.dashboard.endpoint import HOUSE
+from circus.web.pictures import OVER
 from circus.web.problems import Problem, refusal
+from circus.web.progress import Progress, Standing
 
 if TYPE_CHECKING:
     from circus.web.api.operation import Call
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 _AT_ONCE = frozenset({"signal"})
 #: Seconds in which what cannot run usually ends.
 _SETTLED = 0.4
+#: How many watchers are told of one by one.
+_FEW = 5
+_TRYING = "circusd goes on trying"
 #: Commands after which a watcher should run.
 _RISING = frozenset({"start", "restart", "reload", "incr", "set", "add"})
 
@@ -39,6 +46,7 @@ async def act(
     *,
     patience: float,
     target: str = "",
+    names: Iterable[str] = (),
     shown: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Send a request that changes something.
@@ -46,6 +54,7 @@ async def act(
     :param properties: with ``waiting``, if the outcome is to be waited for.
     :param patience: seconds to wait.
     :param target: the watcher it is about, for the outcome.
+    :param names: the watchers it is about, where there are more.
     :param shown: the properties as they may be shown, where they hold secrets.
     :returns: the body of the answer: ``outcome`` is ok, partial, failed or pending, ``text`` says it in words.
     :raises Problem: it was refused, or there is no answer.
@@ -54,13 +63,24 @@ async def act(
     line, where = call.line(daemon, message), f"{daemon.endpoint} {target}".strip()
     began = time.monotonic()
     try:
-        reply = await daemon.ask(command, properties, patience=patience, sender=call.sender)
-        if reply.get("status") == "error":
+        if properties.get("waiting"):
+            progress = Progress(daemon, command, [target] if target else names)
+            standing = await progress.wait(properties, patience, call.sender)
+        else:
+            standing = Standing(await daemon.ask(command, properties, patience=patience, sender=call.sender))
+        reply = standing.reply
+        if reply is not None and reply.get("status") == "error":
             raise refusal(reply, circusctl=line)
     except Problem as problem:
         problem.more.setdefault("circusctl", line)
         call.note(command, where, f"failed: {problem.detail}")
         raise
+    if reply is None:
+        answer = unfinished(standing, target)
+        call.note(command, where, answer["outcome"])
+        if answer["outcome"] == "pending":
+            call.status = 202
+        return {**answer, "circusctl": line, "took": round(standing.took, 3)}
     call.note(command, where)
     told = {key: value for key, value in reply.items() if key not in ("id", "status", "time")}
     answer = {"outcome": "pending", "text": "accepted; it goes on by itself", "circusctl": line,
@@ -70,6 +90,25 @@ async def act(
     elif properties.get("waiting") or command in _AT_ONCE:
         answer.update(outcome="ok", text="done")
     return answer
+
+
+def unfinished(standing: Standing, target: str = "") -> dict[str, Any]:
+    """The outcome of a request that nobody waits for any longer: it goes on, and it is told how far it is."""
+    stuck, left, done = standing.stuck, standing.left, standing.done
+    told: dict[str, Any] = {"done": done, "waiting_for": {**stuck, **left}}
+    texts = [] if target else [f"done with {len(done)} of {len(done) + len(stuck) + len(left)} watchers"] * bool(done)
+    texts += [f"{name} does not come up: {text}" for name, text in _some(stuck)]
+    if stuck and not left:
+        return {**told, "outcome": "partial" if done else "failed", "text": "; ".join([*texts, _TRYING])}
+    texts += [f"{name}: {text}" if text else name for name, text in _some(left)]
+    texts.insert(0, f"after {span(round(standing.took))} it still goes on")
+    return {**told, "outcome": "pending", "text": "; ".join(texts)}
+
+
+def _some(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The first few, and how many more there are."""
+    more = len(texts) - _FEW
+    return [*list(texts.items())[:_FEW], *([(f"{more} more", "")] if more > 0 else [])]
 
 
 async def look(daemon: Daemon, command: str, name: str, told: dict[str, Any]) -> dict[str, Any]:
@@ -93,16 +132,27 @@ async def look(daemon: Daemon, command: str, name: str, told: dict[str, Any]) ->
         why = await daemon.ask("why", {"name": name})
         text += f": {why['reason']}" if why.get("reason") else ""
         answer["outcome"] = "partial" if pids else "failed"
-    elif command in ("start", "restart") and status != "active":
+    elif command in ("start", "restart", "reload") and status != "active":
         why = await daemon.ask("why", {"name": name})
         text += f": {why['cause']}" if why.get("cause") else ""
-        answer["outcome"] = "failed"
+        answer["outcome"] = "ok" if _has_run(why) else "failed"
     answer["text"] = f"{text} ({'; '.join(moves)})" if moves else text
     return answer
 
 
-async def look_at_all(daemon: Daemon, command: str) -> dict[str, Any]:
-    """What all watchers are like now, after a command for all."""
+def _has_run(why: Mapping[str, Any]) -> bool:
+    """Whether a watcher that runs once has run, and well."""
+    exits = why.get("exits") or ()
+    return bool(why.get("cause") == OVER and exits and exits[-1].get("exit_code") == 0)
+
+
+async def look_at_all(daemon: Daemon, command: str, since: int) -> dict[str, Any]:
+    """What all watchers are like now, after a command for all.
+
+    :param since: the number of the last event before the command.
+    """
+    if command != "stop":
+        await asyncio.sleep(_SETTLED)
     statuses = (await daemon.ask("status")).get("statuses") or {}
     shown = {name: status for name, status in statuses.items() if name.lower() not in HOUSE}
     goal = "stopped" if command == "stop" else "active"
@@ -110,5 +160,9 @@ async def look_at_all(daemon: Daemon, command: str) -> dict[str, Any]:
     text = f"{len(shown) - len(others)} of {len(shown)} watchers are {goal}"
     if others:
         text += f"; not so: {', '.join(others[:10])}{' ...' if len(others) > 10 else ''}"
+    ended = daemon.news.ends_since(since) if command != "stop" else {}
+    if ended:
+        text += "; what was started ended: " + ", ".join(f"{name} {how}" for name, how in list(ended.items())[:_FEW])
     # A watcher may be stopped on purpose (autostart); only stopping promises something about each.
-    return {"outcome": "partial" if command == "stop" and others else "ok", "text": text, "watchers": shown}
+    bad = ended or (command == "stop" and others)
+    return {"outcome": "partial" if bad else "ok", "text": text, "watchers": shown}

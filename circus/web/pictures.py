@@ -6,21 +6,27 @@ is left out.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from circus.model.dashboard import Endpoint, Node, find_alerts
 from circus.model.dashboard.node import DAEMON, SOCKETS, WATCHER, WORKER
 from circus.model.dashboard.series import fill_gaps
-from circus.model.options import WATCHER as OPTIONS
+from circus.model.plugincmd import decode_config
 from circus.web.mergepatch import prune
 from circus.web.news import News
 from circus.web.secrecy import masked
 
 SPARK_SECONDS = 60
 #: Causes of a stop that somebody wanted; any other one is a reason to look.
-_WANTED = ("command", "SIG", "configuration", "daemon", "circusd", "quit", "restart")
+_WANTED = re.compile(r"\b(command|SIG[A-Z0-9]+|configuration|daemon|circusd|quit|restart|in a program)\b")
+#: A plugin's name is what it says of itself with each command.
+_PLUGIN = re.compile(r"command \((plugin:[^)]+)\)")
+#: A watcher that came to its end as it was meant to, if its last process did.
+OVER = "respawn is off"
 
 Facts = Mapping[str, Mapping[str, Any]]
 
@@ -60,10 +66,27 @@ def problems_of(model: Endpoint, news: News, now: float) -> dict[str, tuple[str,
             name = node.name if node is not None else ""
             found.setdefault(alert.path[1], (alert.gravity, alert.text.removeprefix(f"{name}: ")))
     for node in watchers_of(model):
-        cause = news.last_stop(node.key)
-        if cause and node.values.get("state") == "stopped" and not any(word in cause for word in _WANTED):
-            found[node.key] = ("bad", f"stopped by itself: {cause}")
+        if node.values.get("state") == "stopped":
+            found.pop(node.key, None)  # how often it had failed before matters no more
+            text = stop_text(news.last_stop(node.key), news.last_exit(node.key))
+            if text:
+                found[node.key] = ("bad", text)
     return found
+
+
+def stop_text(cause: str, last: Mapping[str, Any] | None) -> str:
+    """Why somebody should look at a watcher that stopped; empty when its stop was wanted.
+
+    :param cause: what the daemon says of the stop; empty if it is not known.
+    :param last: how a worker ended unasked last.
+    """
+    code = last.get("code") if last else None
+    plugin = _PLUGIN.search(cause)
+    if plugin:
+        return f"stopped by {plugin[1]}" + (f"; its last process {last['text']}" if last else "")
+    if not cause or _WANTED.search(cause) or (cause == OVER and not code):
+        return ""
+    return f"stopped by itself: {cause}" + (f"; its last process {last['text']}" if last and cause == OVER else "")
 
 
 def watcher_picture(
@@ -232,10 +255,19 @@ def circusd_node(model: Endpoint) -> Node | None:
 
 
 def plugin_picture(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What is special about a plugin's watcher: its class, and the options of its own."""
+    """What is special about a plugin's watcher: its class, and the options it was given on its command line.
+
+    :param options: those of the watcher, with its secrets.
+    """
     try:
         words = shlex.split(str(options.get("cmd", "")))
     except ValueError:
         words = []
-    own = {name: value for name, value in options.items() if name not in OPTIONS}
+    given = ""
+    for word, following in pairwise(words):
+        if word == "--config":
+            given = following
+        elif word.startswith("--config="):
+            given = word.partition("=")[2]
+    own = {name: value for name, value in decode_config(given).items() if name != "name"}
     return prune({"use": words[-1] if words else None, "options": masked(own)})

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from circus.model.options import WATCHER as OPTIONS
+
 MASK = "••••••"
 _SECRET = re.compile(
     r"(?i)(passw|passwd|pwd|secret|token|api_?key|private|credential|auth|session|cookie|dsn|signature|access_key|"
@@ -20,6 +22,10 @@ _IN_WORDS = re.compile(
     r"(?i)(?P<flag>--?[\w-]*(?:passw(?:or)?d|secret|token|api-?key|credential)[\w-]*[= ])(?P<value>\S+)"
     r"|(?P<name>\b[\w]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY)\w*=)(?P<given>\S+)"
     r"|(?P<url>\w+://[^/\s:@]*:)(?P<password>[^@\s/]+)(?=@)"
+    # A plugin's options on its command line: key:value:::key:value, or a JSON object; rather too much than too little.
+    r"|(?P<key>\b\w*(?:passw(?:or)?d|secret|token|api_?key|credential)\w*:(?!//))"
+    r"(?:(?:(?!:::)[^\"'])+(?=:::|\"|')|\S+)"
+    r"|(?P<member>\b\w*(?:passw(?:or)?d|secret|token|api_?key|credential)\w*\": \")[^\"]+(?=\")"
 )
 
 
@@ -32,7 +38,7 @@ def masked_text(text: str) -> str:
     """A command line without its passwords."""
 
     def mask(found: re.Match[str]) -> str:
-        return (found["flag"] or found["name"] or found["url"]) + MASK
+        return (found["flag"] or found["name"] or found["url"] or found["key"] or found["member"]) + MASK
 
     return _IN_WORDS.sub(mask, text)
 
@@ -59,7 +65,8 @@ def _masked(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [masked_text(item) if isinstance(item, str) else item for item in value]
     if isinstance(value, str) and value:
-        return MASK if "." in name and is_secret(name.rpartition(".")[2]) else masked_text(value)
+        is_ours = "." not in name and OPTIONS.find(name) is not None
+        return masked_text(value) if is_ours or not is_secret(name.rpartition(".")[2]) else MASK
     return value
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from circus import __version__
-from circus.commands import SUMMARIES, find_command
+from circus.commands import SUMMARIES
 from circus.ctl.arguments import options_of
+from circus.ctl.vocabulary import ERRANDS, WithErrands
 from circus.model.options.table import Option, Table
 from circus.model.options.tables import STREAM, STREAM_CLASSES
 from circusdocs.programs import PROGRAMS, VARIABLES, Program, Term
@@ -75,7 +76,7 @@ def items(terms: Iterable[Term]) -> str:
         lines += [".TP", term(name), marked(first)]
         for paragraph in rest:
             lines += [".IP", marked(paragraph)]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{each}\n" for each in lines)
 
 
 def paragraphs(*texts: str) -> str:
@@ -134,21 +135,23 @@ def program_page(program: Program) -> str:
     if program.files:
         parts.append(section("files", items(program.files)))
     if program.examples:
-        parts.append(section("examples", *(paragraphs(text) + example(f"$ {shown}") for text, shown in program.examples)))
+        shown = (paragraphs(text) + example(f"$ {typed}") for text, typed in program.examples)
+        parts.append(section("examples", *shown))
     return "".join([*parts, see_also(*program.see)])
 
 
 def commands() -> str:
     """What circusctl can be told."""
-    told = [subsection(name, command_part(name, summary)) for name, (_, _, summary) in SUMMARIES.items()]
+    words = WithErrands()
+    summaries = {name: summary for name, (_, _, summary) in {**SUMMARIES, **ERRANDS}.items()}
+    told = [subsection(name, command_part(words[name], summaries[name])) for name in words]
     return section("commands", paragraphs(
         "NAME is the name of a watcher. `circusctl COMMAND --help` prints the options of a command; the manual tells "
         "the messages and replies of each."), *told)
 
 
-def command_part(name: str, summary: str) -> str:
+def command_part(command: Any, summary: str) -> str:
     """One command: what it is, how it is typed, its options."""
-    command = find_command(name)
     terms = [(", ".join(shown_flags(short, long, default)), _capital(text))
              for short, long, default, text in options_of(command)]
     return paragraphs(f"{summary}.") + example(*usages(command)) + items(terms)
@@ -184,7 +187,7 @@ def _option_text(option: Option, table: Table) -> str:
     texts = [option.doc]
     if option.deprecated:
         texts.append(f"Deprecated: {option.deprecated}.")
-    facts = facts_of(option, table).replace("\\_", "_").replace("\\*", "*")
+    facts = re.sub(r"\\([*|_\\])", r"\1", facts_of(option, table))  # it is restructured text
     return "\n\n".join([*texts, facts[:1].upper() + facts[1:]])
 
 

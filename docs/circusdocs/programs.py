@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from circusdocs.reference import VALUES, shown_flags
 from circusdocs.rst import definition, escape, heading, literal_block, page, table, wrapped
 
 #: A term and what is said of it; `words` in backquotes are literals.
@@ -51,6 +52,8 @@ class Program(NamedTuple):
 VARIABLES: dict[str, str] = {
     "CIRCUSCTL_ENDPOINT": "The control endpoint, where none is given on the command line.",
     "CIRCUS_STATE_DIR": "Directory below which circus-httpd keeps its own files, in `httpd`.",
+    "NOTIFY_SOCKET": "Where a service manager such as systemd wants to be told that the daemon is ready, and at work "
+                     "(`WATCHDOG_USEC`, `WATCHDOG_PID`); workers do not inherit these.",
     "NO_COLOR": "No colours, if it is set to anything. A `TERM` of `dumb` has the same effect.",
     "SUDO_USER": "Told to the daemon behind the user's own name, as who is behind a command.",
     "XDG_STATE_HOME": "Where histories, settings and other files of a user are kept, in `circus`; by default "
@@ -97,19 +100,15 @@ def parsed_options(build: Callable[[], Any]) -> list[Term]:
     for action in parser_of(build)._actions:
         if action.help == argparse.SUPPRESS or "--help" in action.option_strings:
             continue
-        value = ""
-        if action.nargs != 0:
-            value = str(action.metavar or (action.dest.upper() if action.option_strings else action.dest))
-        if action.option_strings and value:
-            flags = ", ".join(f"{flag} {value}" for flag in action.option_strings)
-        else:
-            flags = ", ".join(action.option_strings) or value
+        name = action.option_strings[-1].lstrip("-") if action.option_strings else action.dest
+        value = str(action.metavar or VALUES.get(name, action.dest.upper())) if action.nargs != 0 else ""
+        flags = ", ".join(f"{flag} {value}".strip() for flag in action.option_strings) or value
         text = (action.help or "") % {**vars(action), "prog": ""}
         if action.choices:
             text = f"{text}. One of {', '.join(f'`{choice}`' for choice in _without_twins(action.choices))}"
         elif action.default not in (None, False, [], "", argparse.SUPPRESS) and not _says(text, action.default):
-            text = f"{text}. `{action.default:g}`" if isinstance(action.default, float) else f"{text}. `{action.default}`"
-            text += " by default"
+            default = f"{action.default:g}" if isinstance(action.default, float) else action.default
+            text = f"{text}. `{default}` by default"
         terms.append((flags, _sentence(text)))
     return terms
 
@@ -125,7 +124,7 @@ def _says(text: str, default: object) -> bool:
 
 def _sentence(text: str) -> str:
     """With a capital letter and a full stop."""
-    if text and not text.split()[0].isupper() and text[0].islower() and "`" not in text[:1]:
+    if not text.split()[0].endswith(":"):  # a value, and what it means
         text = text[0].upper() + text[1:]
     return text if text.endswith((".", "?")) else f"{text}."
 
@@ -175,10 +174,9 @@ def circusctl_options() -> list[Term]:
 
     terms = []
     for name, default, text in GLOBAL_OPTIONS:
-        flag = f"--{name}" if isinstance(default, bool) else f"--{name} {name.upper()}"
         if default not in (None, False):
             text = f"{text}. `{default}` by default"
-        terms.append((flag, _sentence(text)))
+        terms.append((shown_flags("", name, default)[0], _sentence(text)))
     return terms
 
 
@@ -198,6 +196,7 @@ PROGRAMS: dict[str, Program] = {
             (("0", "It ended because somebody asked for that; or nothing is wrong with the file (`--check`)."),
              ("1", "It could not start, and one line on standard error tells why; or the file has errors."),
              ("2", "The command line makes no sense.")),
+            ("NOTIFY_SOCKET",),
             signals=(
                 ("TERM, INT, QUIT", "Stop everything and exit. They win over whatever is going on; a second one kills "
                  "instead of waiting."),
@@ -218,7 +217,7 @@ PROGRAMS: dict[str, Program] = {
             ("Sends one command to a daemon and prints the reply. Without a command it is a shell: it prints the "
              "status and reads commands until the end of input, with completion and a history on a terminal.",
              "Commands that take time return when the daemon has accepted them, with `--waiting` when they are done, "
-             "with their outcome. Options may stand in any order; `--` ends them."),
+             "with their outcome. The options below stand before COMMAND; those of a command anywhere behind it."),
             circusctl_options,
             (("0", "Done, or accepted."),
              ("1", "No reply, or nothing could be sent: wrong arguments, nobody there, timeout."),
@@ -312,8 +311,26 @@ def _part(program: Program) -> list[str]:
     for title, terms in (("Signals", program.signals), ("Files", program.files)):
         if terms:
             lines += [f"{title}:\n", *(definition(f"``{term}``", escape(text)) for term, text in terms)]
+    if program.name == "circusctl":
+        lines += _errands()
     if program.variables:
         lines.append(f"Variables: {', '.join(f'``{name}``' for name in program.variables)}.\n")
+    return lines
+
+
+def _errands() -> list[str]:
+    """What circusctl does by itself; the commands that go to a daemon have a page of their own."""
+    from circus.ctl.arguments import options_of
+    from circus.ctl.vocabulary import ERRANDS, WithErrands
+
+    lines = ["The commands that are sent to a daemon are told in :doc:`commands`. These are not:\n"]
+    for name, (_, _, summary) in ERRANDS.items():
+        command = WithErrands()[name]
+        options = "; ".join(
+            f"``{', '.join(shown_flags(short, long, default))}``: {escape(text)}"
+            for short, long, default, text in options_of(command)
+        )
+        lines.append(definition(f"``{name} {command.positional[0]}``", f"{escape(summary)}.\n\n{options}."))
     return lines
 
 
@@ -332,6 +349,6 @@ def programs_page() -> str:
         ("Variables of workers", "What processes of watchers find, besides what the file gives them:",
          WORKER_VARIABLES),
     ):
-        rows = [[f"``{name}``", escape(meaning)] for name, meaning in variables.items()]
+        rows = [[f"``{name}``", wrapped(escape(meaning), " " * 7).strip()] for name, meaning in variables.items()]
         parts += [heading(title, "-"), text + "\n", table(heads, rows, "28 72")]
     return page("Programs", introduction, parts)

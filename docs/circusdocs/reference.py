@@ -58,13 +58,13 @@ def shown_default(option: Option) -> str:
     return f"``{text}``"
 
 
-def facts_of(option: Option, table: Table) -> str:
+def facts_of(option: Option, options: Table) -> str:
     """Kind, default, effect of a change, availability, as one line of text."""
     default = shown_default(option)
     facts = [escape(option.kind.word), f"default {default}" if default else "no default"]
     if isinstance(option, PluginOption) and option.unit:
         facts.append(f"in {option.unit}")
-    if table is WATCHER:
+    if options is WATCHER:
         facts.append(f"a change {CHANGES[option.on_change]}")
         ways = [word for word, there in (("file", option.in_ini), ("add", option.addable), ("set", option.settable))
                 if there]
@@ -76,12 +76,12 @@ def facts_of(option: Option, table: Table) -> str:
     return "; ".join(facts) + "."
 
 
-def entry(option: Option, table: Table) -> str:
+def entry(option: Option, options: Table) -> str:
     """One option as an item of a definition list."""
     paragraphs = [escape(option.doc)]
     if option.deprecated:
         paragraphs.append(f"Deprecated: {escape(option.deprecated)}.")
-    return definition(f"``{shown_name(option)}``", "\n\n".join([*paragraphs, facts_of(option, table)]))
+    return definition(f"``{shown_name(option)}``", "\n\n".join([*paragraphs, facts_of(option, options)]))
 
 
 def stream_classes() -> str:
@@ -96,10 +96,10 @@ def stream_classes() -> str:
 def options_page() -> str:
     """reference/options.rst"""
     parts = []
-    for title, text, table in SECTIONS:
+    for title, text, options in SECTIONS:
         parts += [heading(title, "-"), wrapped(escape(text)) + "\n"]
-        parts += [entry(option, table) for option in table]
-        if table is STREAM:
+        parts += [entry(option, options) for option in options]
+        if options is STREAM:
             parts.append(stream_classes())
     introduction = (
         "Every option there is, section by section. How sections, values and variables are written is told in "
@@ -137,9 +137,18 @@ def command_part(name: str) -> str:
     return "\n".join(parts)
 
 
+#: What the values of options are called, where their names would say nothing.
+VALUES = {
+    "completion": "SHELL", "config": "FILE", "endpoint": "ENDPOINT", "graceful_timeout": "SECONDS", "grep": "REGEX",
+    "lines": "N", "log-level": "LEVEL", "log-output": "DESTINATION", "logger-config": "FILE", "pidfile": "FILE",
+    "signum": "SIGNAL", "since": "WHEN", "ssh": "USER@HOST:PORT", "ssh_keyfile": "FILE", "timeout": "SECONDS",
+}
+
+
 def shown_flags(short: str, long: str, default: object) -> list[str]:
     """An option of a command as it is typed, in its forms."""
-    dashed = f"--{long}" if isinstance(default, bool) else f"--{long} {long.upper()}"
+    value = VALUES.get(long, long.upper())
+    dashed = f"--{long}" if isinstance(default, bool) else f"--{long} {value}"
     return [f"-{short}", dashed] if short else [dashed]
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.web.mock_server import PASSWORD, Served, serving
 
 CHROMIUM = os.environ.get("CIRCUS_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+VIEWPORT = {"width": 1280, "height": 900}
 #: Milliseconds after which something that takes tens of them on an idle machine counts as never happening.
 PATIENCE = int(float(os.environ.get("CIRCUS_TEST_PATIENCE", "15")) * 1000)
 
@@ -32,13 +33,14 @@ def chromium() -> Iterator[Any]:
 
 
 class Watched:
-    """A browser window whose complaints are kept: script errors, and what the content policy refused."""
+    """A browser window whose complaints are kept: script errors, and what the content policy refused.
 
-    def __init__(self, chromium: Any, **options: Any) -> None:
-        self.context = chromium.new_context(
-            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options}
-        )
-        self.context.set_default_timeout(PATIENCE)
+    :param context: of the browser; one may serve several windows, one after the other.
+    """
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+        self.pages: list[Any] = []
         self.complaints: list[str] = []
         self.forgiven = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_")
 
@@ -47,6 +49,7 @@ class Watched:
         page = self.context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(f"{error.message}\n{error.stack}"))
         page.on("console", self._heard)
+        self.pages.append(page)
         return page
 
     def _heard(self, message: Any) -> None:
@@ -54,12 +57,31 @@ class Watched:
             self.complaints.append(message.text)
 
 
+def new_context(chromium: Any, **options: Any) -> Any:
+    """A context of the browser: its own cookies, storage and cache."""
+    context = chromium.new_context(**{"viewport": VIEWPORT, "reduced_motion": "reduce", **options})
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
+@pytest.fixture(scope="session")
+def shared_context(chromium: Any) -> Iterator[Any]:
+    """The context of all windows that need no other one; the console's files are fetched once."""
+    context = new_context(chromium)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def window(chromium: Any) -> Iterator[Watched]:
+def window(shared_context: Any) -> Iterator[Watched]:
     """A fresh window; the test fails when a page complained."""
-    watched = Watched(chromium)
+    watched = Watched(shared_context)
     yield watched
-    watched.context.close()
+    for page in shared_context.pages:
+        if page.url.startswith("http"):
+            page.evaluate("localStorage.clear()")
+        page.close()
+    shared_context.clear_cookies()
     assert not watched.complaints
 
 
@@ -69,18 +91,25 @@ def page(window: Watched) -> Any:
     return window.page()
 
 
-@pytest.fixture
-def served() -> Iterator[Served]:
-    """The mock server with a login and a quick clock."""
-    with serving(pace=0.2) as mock:
-        yield mock
+@pytest.fixture(scope="session")
+def mock() -> Iterator[Served]:
+    """The mock server, one for all tests, with a quick clock."""
+    with serving(pace=0.2) as served:
+        yield served
 
 
 @pytest.fixture
-def opened() -> Iterator[Served]:
+def served(mock: Served) -> Served:
+    """The mock server with a login."""
+    mock.do(mock.mock.begin)
+    return mock
+
+
+@pytest.fixture
+def opened(mock: Served) -> Served:
     """The mock server without a login."""
-    with serving(pace=0.2, login=False) as mock:
-        yield mock
+    mock.do(lambda: mock.mock.begin(login=False))
+    return mock
 
 
 def log_in(page: Any, served: Served, user: str = "ann", path: str = "") -> None:

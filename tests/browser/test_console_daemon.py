@@ -1,164 +1,46 @@
-"""The whole console in a real browser: circusd, circusd-stats and circus-httpd as programs, no mock."""
+"""The whole console in a real browser: circusd, circusd-stats and circus-httpd as programs, no mock.
+
+One daemon and one console serve all tests; what a test changes no other test looks at.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import http.client
+import platform
 import re
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.daemon import Daemon, free_port
-from harness.installation import OURS
-from harness.waiting import PATIENCE, eventually
+from circus import __version__
+from harness.daemon import Daemon
+from harness.waiting import eventually
+from tests.browser.attack import attacker
+from tests.browser.realthing import INI, PASSWORD, Console, make_daemon
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
 pytestmark = pytest.mark.slow
 
-TALKS = """
-import sys, time
-number = 0
-while True:
-    number += 1
-    print("INFO request", number, flush=True)
-    if number % 3 == 0:
-        print("\\x1b[33mWARNING\\x1b[0m slow request", number, file=sys.stderr, flush=True)
-    time.sleep(0.1)
-"""
-FAILS = """
-import sys, time
-if "--repaired" in sys.argv:
-    print("INFO connected", flush=True)
-    time.sleep(1000)
-print("INFO reading the configuration", flush=True)
-sys.exit("ConnectionRefusedError: smtp.internal:2525")
-"""
-INI = """
-statsd = True
-stats_interval = 0.2
-capture = True
 
-[watcher:web]
-cmd = {python} talks.py
-numprocesses = 2
-copy_env = True
-working_dir = {dir}
-graceful_timeout = 2
-
-[env:web]
-DB_PASSWORD = hunter2
-
-[watcher:mailer]
-cmd = {python} fails.py
-copy_env = True
-working_dir = {dir}
-max_retry = -1
-
-[watcher:idle]
-cmd = sleep 1000
-autostart = False
-""".replace("{python}", sys.executable)
-
-
-class Console:
-    """circus-httpd for one test.
-
-    :param directory: for its files.
-    :param daemon: what it connects to.
-    """
-
-    def __init__(self, directory: Path, daemon: Daemon) -> None:
-        self.directory, self.daemon = directory, daemon
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def run(self, *arguments: str, stdin: str = "") -> str:
-        """Run circus-httpd for something else than serving; what it prints."""
-        command = OURS.command(
-            "circus.web", "--state-dir", str(self.directory / "state"), "--port", str(self.port), *arguments
-        )
-        done = subprocess.run(
-            command, env=OURS.environment(), input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=True
-        )
-        return done.stdout.strip()
-
-    def __enter__(self) -> Console:
-        self.run("--add-user", "ann", "--role", "admin", stdin="correct horse\n")
-        self.run("--add-user", "vera", "--role", "viewer", stdin="correct horse\n")
-        return self.start()
-
-    def start(self) -> Console:
-        """Serve."""
-        with (self.directory / "httpd.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                OURS.command(
-                    "circus.web",
-                    "--endpoint",
-                    self.daemon.endpoint,
-                    "--state-dir",
-                    str(self.directory / "state"),
-                    "--port",
-                    str(self.port),
-                    "--multicast",
-                    "none",
-                ),
-                env=OURS.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        eventually(self._answers)
-        return self
-
-    def _answers(self) -> bool:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            raise RuntimeError((self.directory / "httpd.log").read_text())
-        try:
-            with urllib.request.urlopen(f"{self.url}healthz", timeout=1) as reply:
-                return bool(reply.status == 200)
-        except OSError as error:
-            raise AssertionError(str(error)) from error
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End it."""
-        process, self.process = self.process, None
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon with a watcher that talks, one that crashes and one that is stopped."""
-    directory = tmp_path / "d"
-    directory.mkdir()
-    (directory / "talks.py").write_text(TALKS)
-    (directory / "fails.py").write_text(FAILS)
-    with Daemon(directory, INI) as running:
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """The daemon."""
+    with make_daemon(tmp_path_factory.mktemp("real") / "d") as running:
         yield running
 
 
-@pytest.fixture
-def console(tmp_path: Path, daemon: Daemon) -> Iterator[Console]:
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Iterator[Console]:
     """The console of that daemon."""
-    with Console(tmp_path, daemon) as running:
+    made = Console(tmp_path_factory.mktemp("console"), daemon.endpoint)
+    made.add_user("ann", "admin")
+    made.add_user("vera", "viewer")
+    with made as running:
         yield running
 
 
@@ -166,7 +48,7 @@ def log_in(page: Any, console: Console, user: str = "ann", path: str = "") -> No
     """Log in as a person does."""
     page.goto(console.url + path)
     page.get_by_label("User").fill(user)
-    page.get_by_label("Password").fill("correct horse")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.locator(".link-state")).to_have_text("Live")
 
@@ -218,30 +100,6 @@ def test_live_numbers_a_stop_and_a_start(page: Any, console: Console, daemon: Da
     assert daemon.status("web") == "active"
 
 
-def test_finding_a_crashing_worker_reading_its_last_output_and_repairing_it(
-    page: Any, console: Console, daemon: Daemon
-) -> None:
-    log_in(page, console)
-    attention = page.get_by_role("region", name="Needs attention")
-    expect(attention).to_contain_text("mailer")
-    attention.get_by_role("link", name="Why?").click()
-    why = page.get_by_role("region", name="Why it is in this state")
-    expect(why).to_contain_text("ConnectionRefusedError: smtp.internal:2525")
-    page.get_by_role("tab", name="Options").click()
-    page.get_by_role("button", name="Edit cmd").click()
-    page.get_by_label("cmd").fill(f"{sys.executable} fails.py --repaired")
-    page.get_by_role("button", name="Review the changes").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("set mailer cmd")
-    dialog.get_by_role("button", name="Apply").click()
-    expect(page.locator(".toast").filter(has_text="Changing mailer")).to_contain_text("Done")
-    expect(page.locator(".tile-value").first).to_have_text("1")
-    page.get_by_role("tab", name="Output").click()
-    expect(page.locator(".log-line").last).to_contain_text("INFO connected")
-    eventually(lambda: daemon.status("mailer") == "active")
-    assert "--repaired" in daemon.call("options", name="mailer")["options"]["cmd"]
-
-
 def test_tailing_logs(page: Any, console: Console) -> None:
     log_in(page, console, path="logs?w=web")
     expect(page.locator(".log-line").first).to_be_visible()
@@ -269,6 +127,7 @@ def test_adding_a_watcher(page: Any, console: Console, daemon: Daemon) -> None:
     expect(page.locator("#title")).to_have_text("sleeper")
     expect(page.locator(".tile-value").first).to_have_text("3")
     assert len(daemon.pids("sleeper")) == 3
+    daemon.call("rm", name="sleeper", waiting=True)
 
 
 def test_reloading_the_configuration(page: Any, console: Console, daemon: Daemon) -> None:
@@ -282,31 +141,8 @@ def test_reloading_the_configuration(page: Any, console: Console, daemon: Daemon
     expect(page.locator(".toast")).to_contain_text("Done")
     expect(page.locator(".empty-state")).to_contain_text("Nothing to do")
     assert daemon.status("newcomer") == "stopped"
-
-
-def test_losing_and_regaining_the_daemon(page: Any, console: Console, daemon: Daemon) -> None:
-    log_in(page, console)
-    expect(row(page, "web")).to_contain_text("2/2")
-    daemon.stop()
-    expect(page.locator(".banner")).to_contain_text(re.compile(r"is offline since"))
-    expect(page.locator(".endpoint-block")).to_have_class(re.compile("stale"))
-    daemon.start()
-    expect(page.locator(".banner")).to_be_hidden()
-    expect(page.locator(".endpoint-block")).not_to_have_class(re.compile("stale"))
-    expect(row(page, "web")).to_contain_text("2/2")
-
-
-def test_losing_and_regaining_the_console_itself(page: Any, console: Console) -> None:
-    log_in(page, console)
-    console.stop()
-    expect(page.locator(".banner")).to_contain_text("Offline since")
-    console.start()
-    expect(page.locator(".banner")).to_be_hidden()  # and the session is still good
-    expect(page.locator(".endpoint-block")).not_to_have_class(re.compile("stale"))
-    console.stop()
-    console.run("--add-user", "ann", "--role", "admin", stdin="another password\n")
-    console.start()
-    expect(page.get_by_label("Password")).to_be_visible()  # now it is not
+    daemon.write(INI)
+    daemon.call("reloadconfig", waiting=True)
 
 
 def test_secrets_stay_hidden_and_viewers_cannot_act(page: Any, console: Console) -> None:
@@ -323,25 +159,153 @@ def test_secrets_stay_hidden_and_viewers_cannot_act(page: Any, console: Console)
 
 def test_all_pages_show_something(page: Any, console: Console) -> None:
     log_in(page, console)
-    for path, words in {
-        "events": "mailer",
-        "sockets": "This daemon holds no sockets",
-        "plugins": "runs no plugins",
-        "daemon": "circusd-stats",
-        "connect": "online",
+    transferred = "performance.getEntries().reduce((sum, each) => sum + (each.transferSize || 0), 0)"
+    assert page.evaluate(transferred) < 300_000
+    for name, words in {
+        "Events": "mailer",
+        "Sockets": "This daemon holds no sockets",
+        "Plugins": "flap",
+        "Daemon": "circusd-stats",
+        "Connect…": "online",
     }.items():
-        page.goto(console.url + path)
+        page.get_by_role("navigation").get_by_role("link", name=name).click()
         expect(page.locator("main")).to_contain_text(words)
-    page.goto(console.url)
-    assert page.evaluate("performance.getEntries().reduce((sum, each) => sum + (each.transferSize || 0), 0)") < 300_000
 
 
-def test_a_script_elsewhere_gets_nothing_from_the_console(console: Console) -> None:
-    for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
-        request = urllib.request.Request(
-            f"{console.url}api/v1/watchers/web/stop",
-            data=json.dumps({}).encode(),
-            headers={"Content-Type": "application/json", **headers},
-        )
-        with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=5):
-            pytest.fail(f"accepted with {headers}")
+def test_the_daemon_tells_which_it_is(page: Any, console: Console) -> None:
+    log_in(page, console, path="daemon")
+    facts = page.get_by_role("region", name=re.compile("^Daemon ")).locator(".facts").first
+    expect(facts.locator("div").filter(has_text="Circus").locator("dd")).to_have_text(__version__)
+    expect(facts.locator("div").filter(has_text="Python").locator("dd")).to_have_text(platform.python_version())
+
+
+def test_plugins_show_their_class_and_options_but_no_secrets(page: Any, console: Console) -> None:
+    log_in(page, console, path="plugins")
+    card = page.locator(".card").filter(has_text="flap")
+    expect(card).to_contain_text("circus.plugins.flapping.Flapping")
+    expect(card.locator(".card-options")).to_contain_text(re.compile("window.*10"))
+    expect(card.locator(".card-options")).to_contain_text(re.compile("api_token.*•+"))
+    expect(page.get_by_text("not-for-everybody")).to_have_count(0)
+
+
+def test_what_a_plugin_stopped_needs_attention_and_says_who_stopped_it(
+    page: Any, console: Console, daemon: Daemon
+) -> None:
+    log_in(page, console)
+    expect(row(page, "licensed")).to_contain_text("stopped")
+    expect(row(page, "licensed").locator(".status")).to_have_attribute("data-kind", "stopped")
+    row(page, "licensed").get_by_role("button", name="start licensed").click()
+    attention = page.get_by_role("region", name="Needs attention").locator("li").filter(has_text="licensed")
+    expect(attention).to_contain_text("stopped by plugin:flap; its last process exited with 3")
+    attention.get_by_role("link", name="Why?").click()
+    why = page.get_by_role("region", name="Why it is in this state")
+    expect(why).to_contain_text("stop command (plugin:flap)")
+    expect(why).to_contain_text("no licence found")
+    page.get_by_role("link", name="Overview").first.click()
+    daemon.call("stop", name="licensed", waiting=True)  # an operator agrees
+
+
+def test_reloading_all_is_answered_soon_and_names_what_does_not_come_up(page: Any, console: Console) -> None:
+    log_in(page, console)
+    expect(row(page, "mailer").locator(".status")).to_have_attribute("data-kind", "problem")
+    page.get_by_role("button", name="All watchers").click()
+    page.get_by_role("menuitem", name="Reload all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Reload all").click()
+    toast = page.locator(".toast").filter(has_text="Reloading all watchers")
+    expect(toast).to_contain_text(re.compile("Partly done|Still going on"))
+    expect(toast).to_contain_text("mailer")
+    expect(row(page, "idle")).to_contain_text("stopped")
+
+
+def test_connecting_finding_what_crashes_reading_its_last_output_and_repairing_it(
+    page: Any, tmp_path: Path, console: Console, daemon: Daemon
+) -> None:
+    with Console(tmp_path, "ipc:///nowhere/circus.sock") as fresh:
+        page.goto(fresh.run("--login-link").replace("localhost", "127.0.0.1"))
+        expect(page.locator(".banner")).to_contain_text("is offline since")
+        page.get_by_role("link", name="Connect…").click()
+        page.get_by_label("Endpoint of circusd").fill(daemon.endpoint)
+        page.locator("form").get_by_role("button", name="Connect").click()
+        attention = page.get_by_role("region", name="Needs attention")
+        expect(attention).to_contain_text("mailer")
+        attention.locator("li").filter(has_text="mailer").get_by_role("link", name="Why?").click()
+        why = page.get_by_role("region", name="Why it is in this state")
+        expect(why).to_contain_text("ConnectionRefusedError: smtp.internal:2525")
+        page.get_by_role("tab", name="Options").click()
+        page.get_by_role("button", name="Edit cmd").click()
+        page.get_by_label("cmd").fill(f"{sys.executable} fails.py --repaired")
+        page.get_by_role("button", name="Review the changes").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("set mailer cmd")
+        dialog.get_by_role("button", name="Apply").click()
+        expect(page.locator(".toast").filter(has_text="Changing mailer")).to_contain_text("Done")
+        expect(page.locator(".tile-value").first).to_have_text("1")
+        page.get_by_role("tab", name="Output").click()
+        expect(page.locator(".log-line").last).to_contain_text("INFO connected")
+        eventually(lambda: daemon.status("mailer") == "active")
+        assert "--repaired" in daemon.call("options", name="mailer")["options"]["cmd"]
+
+
+def test_losing_and_regaining_the_daemon(page: Any, console: Console, daemon: Daemon) -> None:
+    log_in(page, console)
+    expect(row(page, "web")).to_contain_text("2/2")
+    block = page.locator(".endpoint-block")
+    daemon.stop()
+    expect(page.locator(".banner")).to_contain_text(re.compile(r"is offline since \d\d:\d\d:\d\d"))
+    expect(page.locator(".link-state")).to_have_text("Daemon offline")
+    expect(block).to_have_class(re.compile("stale"))
+    expect(block.locator(".stale-note")).to_have_text(re.compile("Not current: as of"))
+    row(page, "web").get_by_role("link", name="web").click()
+    expect(page.locator(".head-tools > .button").first).to_be_disabled()
+    expect(page.locator(".stale .tile").first).to_be_visible()
+    daemon.start()
+    expect(page.locator(".banner")).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_enabled()
+    expect(page.locator(".stale")).to_have_count(0)
+    first, second = daemon.pids("web")
+    expect(page.locator("table.workers")).to_contain_text(str(first))
+    expect(page.locator("table.workers")).to_contain_text(str(second))
+    page.get_by_role("link", name="Overview").first.click()
+    expect(row(page, "web")).to_contain_text("2/2")
+    expect(block).not_to_have_class(re.compile("stale"))
+
+
+def test_losing_and_regaining_the_console_itself(page: Any, console: Console) -> None:
+    console.add_user("pia", "operator")
+    log_in(page, console, "pia")
+    console.stop()
+    expect(page.locator(".banner")).to_contain_text("Offline since")
+    expect(page.locator(".endpoint-block")).to_have_class(re.compile("stale"))
+    console.start()
+    expect(page.locator(".banner")).to_be_hidden()  # and the session is still good
+    expect(page.locator(".endpoint-block")).not_to_have_class(re.compile("stale"))
+    console.stop()
+    console.add_user("pia", "operator", "another password")
+    console.start()
+    expect(page.get_by_label("Password")).to_be_visible()  # now it is not
+
+
+def test_another_site_can_neither_act_nor_read_nor_listen(window: Any, console: Console, daemon: Daemon) -> None:
+    log_in(window.page(), console)
+    window.forgiven = re.compile(".")  # the browser complains about what was attempted
+    attack = window.context.new_page()
+    before = daemon.pids("web")
+    with attacker(console.url) as elsewhere:
+        attack.goto(elsewhere)
+        expect(attack).to_have_title(re.compile("not-acted (refused|sent) socket-refused unread"))
+    assert daemon.pids("web") == before
+    assert all(not frame.locator("table").count() for frame in attack.frames[1:])
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}], ids=str)
+@pytest.mark.parametrize("path", ["api/v1/watchers/web/stop", "ws"])
+def test_a_foreign_origin_or_name_is_refused(console: Console, path: str, headers: dict[str, str]) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+               "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}  # fmt: skip
+    line = http.client.HTTPConnection("127.0.0.1", console.port, timeout=5)
+    with contextlib.closing(line):
+        if path == "ws":
+            line.request("GET", f"/{path}", headers={**upgrade, **headers})
+        else:
+            line.request("POST", f"/{path}", b"{}", {"Content-Type": "application/json", **headers})
+        assert line.getresponse().status == 403

@@ -120,7 +120,7 @@ def test_a_line_is_shown_in_full_and_json_laid_out(page: Any, opened: Served) ->
     page.goto(f"{opened.url}logs")
     expect(page.locator(".log-line").first).to_be_visible()
     write(opened, '{{"level":"info","job":7}}')
-    page.locator(".log-line").filter(has_text='"job":7').locator(".log-text").click()
+    page.locator(".log-line").filter(has_text='"job":7}').locator(".log-text").click()
     expect(page.locator(".log-detail pre")).to_contain_text('"job": 7')
 
 

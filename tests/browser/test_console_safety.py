@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
 import re
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.attack import attacker
 from tests.browser.conftest import log_in
 from tests.web.mock_server import STATIC, Served
 
@@ -58,49 +56,15 @@ def test_hostile_names_and_output_stay_text(page: Any, opened: Served) -> None:
     assert "owned" not in page.title().split("·")[1]
 
 
-@pytest.fixture
-def elsewhere(served: Served) -> Iterator[str]:
-    """Another site, with a page that attacks the console."""
-    attack = f"""<!doctype html><title>waiting</title><iframe src="{served.url}"></iframe><script>
-      const told = [];
-      const done = (what) => {{ told.push(what); if (told.length === 3) document.title = told.sort().join(" "); }};
-      const send = {{method: "POST", credentials: "include", mode: "no-cors", body: "{{}}"}};
-      fetch("{served.url}api/v1/watchers/web/stop", send).then(() => done("sent"), () => done("refused"));
-      const read = {{credentials: "include"}};
-      fetch("{served.url}api/v1/endpoints", read).then(() => done("read"), () => done("unread"));
-      const socket = new WebSocket("{served.url.replace("http", "ws")}ws");
-      socket.onopen = () => done("socket-open"); socket.onerror = () => done("socket-refused");
-    </script>"""
-
-    class Attacker(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(attack.encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Attacker)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    # "localhost" is another site than "127.0.0.1", though the same machine.
-    yield f"http://localhost:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
-
-
-def test_another_site_can_neither_act_nor_read_nor_listen(window: Any, served: Served, elsewhere: str) -> None:
+def test_another_site_can_neither_act_nor_read_nor_listen(window: Any, served: Served) -> None:
     page = window.page()
     log_in(page, served)
     expect(page.locator(".link-state")).to_have_text("Live")
     window.forgiven = re.compile(".")  # the browser complains about what was attempted
     attack = window.context.new_page()
-    attack.goto(elsewhere)
-    expect(attack).to_have_title(re.compile("socket-refused"))
-    expect(attack).to_have_title(re.compile("unread"))
+    with attacker(served.url) as elsewhere:
+        attack.goto(elsewhere)
+        expect(attack).to_have_title("not-acted sent socket-refused unread")
     assert served.mock.world.watchers["web"]["status"] == "active"
     frame = attack.frames[1] if len(attack.frames) > 1 else None
     assert frame is None or frame.locator("table").count() == 0

@@ -37,7 +37,7 @@ def test_a_thousand_workers_leave_the_page_free(page: Any) -> None:
             return metrics["Timestamp"], metrics["TaskDuration"]
 
         began, used = busy()
-        for step in range(6):
+        for step in range(3):
             cpu = rows.nth(step).locator("td").nth(3)
             expect(cpu).not_to_have_text(cpu.text_content())
         ended, after = busy()

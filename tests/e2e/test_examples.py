@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import select
 import shutil
 import signal
@@ -18,7 +20,7 @@ from harness.installation import OURS
 from harness.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-INIS = sorted(path.name for path in (ROOT / "examples").glob("*.ini"))
+INIS = sorted(str(path.relative_to(ROOT / "examples")) for path in (ROOT / "examples").rglob("*.ini"))
 
 
 @pytest.fixture
@@ -46,7 +48,8 @@ def test_a_check_finds_nothing_wrong(name: str) -> None:
     done = subprocess.run(
         OURS.command("circus.circusd", "--check", f"examples/{name}"),
         cwd=ROOT,
-        env=OURS.environment(),
+        # What circusd itself imports, it finds as the comment at the head of the file says.
+        env=OURS.environment({"PYTHONPATH": os.pathsep.join([str(ROOT), str(Path("examples", name).parent)])}),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -59,6 +62,22 @@ def test_a_check_finds_nothing_wrong(name: str) -> None:
 def test_the_default_endpoints_are_used(name: str) -> None:
     text = (ROOT / "examples" / name).read_text()
     assert "endpoint = tcp://127.0.0.1:5555\npubsub_endpoint = tcp://127.0.0.1:5556\n" in text
+
+
+def test_the_index_names_them_all_and_nothing_else() -> None:
+    text = (ROOT / "examples/README.rst").read_text()
+    named = set(re.findall(r"^``(\S+)``", text, re.MULTILINE))
+    programs = {path.name for path in (ROOT / "examples").glob("*.py")} - {"plugin_events.py"}
+    others = {"nodejs/", "c/listener.c", "bash/listener.sh"}
+    assert named == {*INIS, *programs, *others}
+    assert all((ROOT / "examples" / name).exists() for name in named)
+
+
+@pytest.mark.parametrize("name", INIS)
+def test_the_head_tells_how_to_run_it(name: str) -> None:
+    head = (ROOT / "examples" / name).read_text().partition("\n[")[0]
+    assert "From the checkout" in head
+    assert re.search(rf"circusd(\.py)? examples/{re.escape(name)}$", head, re.MULTILINE)
 
 
 def test_on_demand(checkout: Path) -> None:

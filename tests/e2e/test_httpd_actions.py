@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from circus.base.convert import to_signum
 from circus.ctl.arguments import parse_arguments
 from circus.ctl.vocabulary import Vocabulary
-from harness import Daemon, child_command, eventually
+from harness import PATIENCE, Daemon, child_command, eventually
 from harness.daemon import free_port
 from tests.e2e.console import console_of
 
@@ -130,6 +132,46 @@ def test_all_at_once(tmp_path: Path) -> None:
         daemon.wait_status("off", "stopped")
         assert daemon.pid == pid
         console.online(ada)
+
+
+LOOPS = """
+[watcher:web]
+cmd = sleep 98765
+[watcher:loops]
+cmd = sh -c 'exit 3'
+numprocesses = 2
+max_retry = -1
+"""
+
+
+def test_what_never_comes_up_is_told_soon_and_by_name(tmp_path: Path) -> None:
+    with Daemon(tmp_path, LOOPS, probe=False) as daemon, console_of(daemon) as console:
+        ada = console.admin()
+        console.online(ada)
+        eventually(lambda: len(daemon.call("why", name="loops")["exits"]) > 3)
+        before = daemon.pids("web")
+        began = time.monotonic()
+        told = ada.api("/watchers/loops/incr", {})
+        assert told["outcome"] == "failed"
+        assert re.search("loops does not come up: .*; next try in .*; circusd goes on trying", told["text"])
+        assert told["circusctl"].endswith("incr --waiting loops")
+        for command in ("reload", "restart"):
+            told = ada.api(f"/{command}", {})
+            assert told["outcome"] == "partial"
+            assert "loops" in told["text"]
+        assert time.monotonic() - began < PATIENCE
+        assert not set(before) & set(daemon.pids("web"))
+
+
+def test_what_takes_its_time_is_told_as_pending(tmp_path: Path) -> None:
+    ini = f"[watcher:slow]\ncmd = {child_command('ignores_term')}\ngraceful_timeout = 3\n"
+    with Daemon(tmp_path, ini, probe=False) as daemon, console_of(daemon) as console:
+        ada = console.admin()
+        console.online(ada)
+        told = ada.api("/watchers/slow/stop", {"timeout": 0.5}, status=202)
+        assert told["outcome"] == "pending"
+        assert "slow: " in told["text"]
+        daemon.wait_status("slow", "stopped")
 
 
 def test_options_are_planned_then_set(tmp_path: Path) -> None:

@@ -250,6 +250,12 @@ def test_the_past_is_there_the_moment_a_dashboard_opens(tmp_path: Path) -> None:
             for properties in ({"resolution": "hour"}, {"since": "now"}, {"name": 7}, {"pid": "x"}, {"pid": True}):
                 refused = caller.call("history", **properties)
                 assert (refused["status"], refused["errno"]) == ("error", 3)
+            memory = caller.call("memory", pids=[pid, os.getpid(), 2**22 + 1])["memory"]
+            assert 0 < memory[str(pid)]["uss"] <= memory[str(pid)]["pss"]
+            assert memory[str(os.getpid())] is memory[str(2**22 + 1)] is None  # nothing is told of others
+            assert caller.call("memory", pids=[])["memory"] == {}
+            for pids in (None, "1", [True], ["1"], [1] * 1000):
+                assert caller.call("memory", pids=pids)["errno"] == 3
             assert caller.call("nonsense")["errno"] == 2
         finally:
             caller.close()

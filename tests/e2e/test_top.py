@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shlex
 import shutil
@@ -162,6 +163,41 @@ def test_the_daemon_is_restarted_meanwhile(daemon, terminal):
     assert "connection lost" not in terminal.text
     terminal.press("slash", "C-c")
     assert terminal.ended() == "0"
+
+
+LOGGED = """
+statsd = True
+[watcher:web]
+cmd = {python} -S -c "import time; print('INFO it began', flush=True); time.sleep(987)"
+capture = true
+stdout_stream.class = FileStream
+stdout_stream.filename = {dir}/web.log
+stdout_stream.time_format = %Y-%m-%d %H:%M:%S
+"""
+
+
+def test_what_was_said_before_the_daemon_began(tmp_path):
+    """Rotated and compressed log files, and what a changed configuration would do, on a real daemon."""
+    (tmp_path / "web.log-20260101.gz").write_bytes(
+        gzip.compress(b"".join(b"2026-01-01 10:00:%02d [7] | ERROR old %d\n" % (at, at) for at in range(60)))
+    )
+    with Daemon(tmp_path, LOGGED.replace("{python}", sys.executable)) as daemon:
+        terminal = Terminal(tmp_path, "--control", daemon.endpoint, "--filter", "name~web")
+        try:
+            terminal.sees(r"● stream")
+            terminal.press("2")
+            terminal.sees(r"INFO it began")
+            terminal.press("b")
+            terminal.sees(r"10:00:59 web 7 +│ ERROR old 59\s*\n.*above: web\.log-20260101\.gz")
+            assert terminal.text.count("it began") == 1
+            daemon.write(LOGGED.replace("{python}", sys.executable) + "numprocesses = 2\n")
+            terminal.press("L")
+            terminal.sees(r"resize watcher web\s*\n.*- numprocesses: 1\s*\n.*\+ numprocesses: 2")
+            terminal.press("y")
+            terminal.sees(r"reloadconfig .*: done")
+            terminal.sees(r"2/2")
+        finally:
+            terminal.close()
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv", "--once"])

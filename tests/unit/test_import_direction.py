@@ -28,7 +28,10 @@ _FLOORS = [
         *("embedding", "engine", "ondemand", "reconfigure", "supervision", "synthetic", "lookups", "manual"),
         *("fleet", "endpoints", "watcheroptions", "outputs", "journal", "story"),
     ],
-    ["client", "client_light", "consumer", "circusd", "circusctl", "ctl", "stats", "top", "plugins", "web"],
+    [
+        *("client", "client_light", "consumer", "circusd", "circusctl", "ctl", "importers", "stats", "top", "plugins"),
+        "web",
+    ],
 ]
 _FLOOR_OF = {name: floor for floor, names in enumerate(_FLOORS) for name in names}
 _FACADES = ("util", "fixed_threading", "green", "_patch", "py3compat", "commands.util")

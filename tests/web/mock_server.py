@@ -50,13 +50,20 @@ class Mock:
     def __init__(
         self, *, workers: int = 175, pace: float = 1.0, login: bool = True, prefix: str = "", second: bool = False
     ) -> None:
+        self.pace, self.prefix = pace, prefix
+        self.pages: set[Page] = set()
+        self.begin(workers=workers, login=login, second=second)
+
+    def begin(self, *, workers: int = 175, login: bool = True, second: bool = False) -> None:
+        """Begin anew with another world, and with all switches off."""
+        for page in list(self.pages):
+            page.close(1001)
         self.world = World("e1", time.time(), workers=workers)
         self.worlds = {"e1": self.world}
         if second:
             self.worlds["e2"] = World("e2", time.time(), seed=7, name="shop-2")
-        self.pace, self.login, self.prefix = pace, login, prefix
+        self.login = login
         self.sessions: dict[str, dict[str, Any]] = {}
-        self.pages: set[Page] = set()
         self.requests: list[tuple[str, str]] = []
         self.delay = 0.0
         self.silent = False
@@ -155,7 +162,8 @@ class Static(tornado.web.StaticFileHandler):
     """The files."""
 
     def set_extra_headers(self, path: str) -> None:
-        self.set_header("Cache-Control", "no-cache")
+        # By hand one wants to see what was edited; the tests' files do not change, and are many.
+        self.set_header("Cache-Control", "no-cache" if __name__ == "__main__" else "max-age=3600")
         self.set_header("X-Content-Type-Options", "nosniff")
 
 

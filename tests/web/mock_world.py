@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import shlex
 from collections import deque
+from itertools import takewhile
 from typing import Any
 
 from circus.model.options import WATCHER
@@ -96,7 +97,12 @@ class World(Pictures):
             self._series(now - step)
         for step in range(240, 0, -1):
             self.write_lines(now - step)
+        for step in (4, 2):
+            self.hidden[CRASHING]["due"] = now - step
+            self._crash(CRASHING, self.watchers[CRASHING], now - step)
+        self._sum(CRASHING, now)
         self.fresh_lines.clear()
+        self.fresh_events.clear()
 
     # -- making ------------------------------------------------------------------------------------------
 
@@ -279,11 +285,8 @@ class World(Pictures):
         watcher["rss"] = sum(worker["rss"] for worker in workers)
         recent = [
             event
-            for event in self.events
-            if event["watcher"] == name
-            and event["event"] == "reap"
-            and not event.get("expected")
-            and event["time"] > now - 60
+            for event in takewhile(lambda event: event["time"] > now - 60, reversed(self.events))
+            if event["watcher"] == name and event["event"] == "reap" and not event.get("expected")
         ]
         watcher["rate"] = len(recent)
         if self.hidden[name]["crashing"] and watcher["wanted"] == "running":
@@ -301,10 +304,9 @@ class World(Pictures):
     def _series(self, at: float) -> None:
         for name, watcher in self.watchers.items():
             series = watcher["_series"]
-            workers = self.workers[name].values()
-            cpu = sum(
-                max(0.0, self.random.gauss(self.hidden[name]["cpu"], self.hidden[name]["cpu"] / 4)) for _ in workers
-            )
+            workers = self.workers[name]
+            usual = self.hidden[name]["cpu"] * len(workers)
+            cpu = max(0.0, self.random.gauss(usual, usual / 12))
             values = {
                 "time": at,
                 "cpu": round(cpu, 1),
@@ -316,9 +318,11 @@ class World(Pictures):
                 "queue": watcher["queue"],
             }
             for key, value in values.items():
-                series[key] = [*series[key][-899:], value]
+                series[key].append(value)
+                del series[key][:-900]
             for key in ("cpu", "rss"):
-                watcher["spark"][key] = [*watcher["spark"][key][-59:], values[key]]
+                watcher["spark"][key].append(values[key])
+                del watcher["spark"][key][:-60]
 
     def write_lines(self, now: float) -> None:
         """Workers write something."""

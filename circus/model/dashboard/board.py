@@ -21,6 +21,8 @@ class Dashboard:
     def __init__(self, timeout: float = 3.0) -> None:
         self.timeout = timeout
         self.endpoints: dict[str, Endpoint] = {}
+        #: What there is to say of all of them together; for people.
+        self.note = ""
 
     def add(self, name: str) -> Endpoint:
         """The endpoint of that name, made when it is new."""

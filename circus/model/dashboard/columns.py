@@ -25,6 +25,7 @@ class Column(NamedTuple):
     :param doc: what it means.
     :param is_text: left-aligned and sorted as text, ascending first.
     :param measure: for a sparkline, the measure it draws.
+    :param asked: costs something to know: told only while it is shown. ``-`` is what was asked and not told.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Column(NamedTuple):
     doc: str
     is_text: bool = False
     measure: str = ""
+    asked: bool = False
 
 
 def size_text(value: float) -> str:
@@ -117,6 +119,8 @@ COLUMNS: dict[str, Column] = {
         Column("mem", "MEM%", 5, "", percent_text, "percent of the memory"),
         Column("rss", "RSS", 6, "size", size_text, "resident memory; above a worker, the sum"),
         Column("rss_graph", "RSS·60s", 10, "", str, "resident memory over the last minute", measure="rss"),
+        Column("pss", "PSS", 6, "size", size_text, "memory; what is shared is divided among the sharers", asked=True),
+        Column("uss", "USS", 6, "size", size_text, "memory that is its own: what ending it gives back", asked=True),
         Column("vms", "VMS", 6, "size", size_text, "virtual memory"),
         Column("read", "READ/s", 6, "size", rate_text, "bytes a second read from storage"),
         Column("write", "WRITE/s", 7, "size", rate_text, "bytes a second written to storage"),
@@ -127,6 +131,7 @@ COLUMNS: dict[str, Column] = {
         Column("kids_rss", "KIDSRSS", 7, "size", size_text, "resident memory of the children of a worker"),
         Column("age", "AGE", 6, "time", time_text, "how long it has been running"),
         Column("restarts", "RESTART", 7, "", quiet_count, "replaced so often since the daemon started"),
+        Column("died_hour", "DIED/h", 6, "", quiet_count, "ended unasked within the last hour, as far as events tell"),
         Column("exit", "LAST EXIT", 10, "", exit_text, "how the last one ended unasked"),
         Column("dropped", "DROPPED", 7, "size", rate_text, "bytes of output lost"),
         Column("queue", "QUEUE", 9, "", count_text, "connections waiting to be accepted, and how many may"),
@@ -142,6 +147,8 @@ DEFAULT_COLUMNS = (
     *("name", "pid", "state", "procs", "cpu", "cpu_graph", "rss", "rss_graph", "restarts", "age", "exit"),
     *("fds", "threads", "read", "write", "queue", "cmd"),
 )
+#: Columns that are told only while somebody looks at them.
+ASKED = frozenset(column.key for column in COLUMNS.values() if column.asked)
 #: In a narrow terminal, what fits is filled in this order; the order on the screen stays.
 IMPORTANCE = (
     *("name", "state", "cpu", "rss", "pid", "restarts", "age", "procs", "cpu_graph", "rss_graph", "exit", "fds"),
@@ -150,9 +157,9 @@ IMPORTANCE = (
 
 
 def cell_text(values: Mapping[str, Any], column: Column) -> str:
-    """What a cell shows; empty when nothing is known. ``4/5`` where the values tell a bound, too."""
+    """What a cell shows; empty when nothing is known, ``-`` when it was asked in vain. ``4/5``: with a bound."""
     value = values.get(column.key)
     if value is None:
-        return ""
+        return "-" if column.asked and column.key in values else ""
     bound = values.get(f"{column.key}_of")
     return column.text(value) if bound is None else f"{column.text(value)}/{column.text(bound)}"

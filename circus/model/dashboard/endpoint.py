@@ -6,6 +6,7 @@ of the inputs is a recording of the session. It does not know how the inputs wer
 
 from __future__ import annotations
 
+from circus.model.dashboard.columns import ASKED
 from circus.model.dashboard.happenings import Chronicle, Happening, happening
 from circus.model.dashboard.node import CHILD, DAEMON, ENDPOINT, SOCKET, SOCKETS, WATCHER, WORKER, Node
 from circus.model.dashboard.output import OutputBook
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HOUSE = frozenset({"circusd-stats", "circushttpd"})
 #: Children are told only while somebody looks at them; so long they stay when nobody does.
 _CHILDREN_STAY = 5.0
+_HOUR = 3600.0
 
 
 def topic_name(name: str) -> str:
@@ -55,6 +57,7 @@ class Endpoint:
         #: Counts what came in, so that who draws knows whether there is anything new.
         self.version = 0
         self._lost: dict[str, float] = {}
+        self._had_deaths = False
         self._takers: dict[str, Callable[[Any, float], None]] = {
             "connected": self._take_connected, "lost": self._take_lost, "source": self._take_source,
             "stat": self._take_stat, "snapshot": self._take_snapshot, "stats": self._take_stats,
@@ -63,7 +66,7 @@ class Endpoint:
             "event": self._take_event, "journal": self._take_journal, "history": self._take_history,
             "long_history": self._take_long_history,
             "children": self._take_children, "output": self._take_output, "tail": self._take_tail,
-            "follow": self._take_follow,
+            "follow": self._take_follow, "memory": self._take_memory,
         }  # fmt: skip
 
     @property
@@ -94,6 +97,7 @@ class Endpoint:
         """Time has passed: drop what was not heard of for too long, and sum up. Called once a second."""
         if self.state == "live":
             self._expire(now)
+            self._count_deaths(now)
             self._sum(now)
 
     # -- the connection ------------------------------------------------------------------------------------
@@ -305,6 +309,17 @@ class Endpoint:
             node.name = node.values["name"] = str(info.get("cmdline", pid))
             self._put_children(node, info.get("children"), now)
 
+    def _take_memory(self, data: Mapping[str, Any], now: float) -> None:
+        """What the kernel was asked for about some processes, by pid; nothing at all when nobody looks any more."""
+        for above in self.root.children.values():
+            for node in above.children.values():
+                if not data:
+                    for key in ASKED:
+                        node.values.pop(key, None)
+                elif node.kind == WORKER and (pid := str(node.key)) in data:
+                    told = data[pid] or {}
+                    node.values.update({key: number(told.get(key)) for key in ASKED})
+
     def _take_history(self, data: Mapping[str, Any], now: float) -> None:
         """Samples from before this session: ``{"web": {"time": [...], "cpu": [...]}, "web.1234": {...}}``."""
         for node, columns in self._series_of(data):
@@ -412,6 +427,17 @@ class Endpoint:
         """Sockets that were only listed, not measured, do not grow old."""
         return node.kind == SOCKET and self.source != "stream"
 
+    def _count_deaths(self, now: float) -> None:
+        deaths = self._chronicle.deaths(now - _HOUR)
+        if not deaths and not self._had_deaths:
+            return
+        self._had_deaths = bool(deaths)
+        for watcher in self.root.children.values():
+            if watcher.kind == WATCHER:
+                watcher.values["died_hour"] = deaths.get((watcher.key, None), 0)
+                for worker in watcher.children.values():
+                    worker.values["died_hour"] = deaths.get((watcher.key, worker.values.get("wid")), 0)
+
     def _sum(self, now: float) -> None:
         rows = []
         for node in self.root.children.values():
@@ -425,6 +451,7 @@ class Endpoint:
         values = self.root.values
         values["procs"] = sum(node.values.get("procs") or 0 for node in watchers)
         values["restarts"] = sum(node.values.get("restarts") or 0 for node in watchers)
+        values["died_hour"] = sum(node.values.get("died_hour") or 0 for node in watchers)
         sum_up(self.root, rows, now)
 
 

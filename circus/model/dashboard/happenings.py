@@ -128,6 +128,8 @@ class Chronicle:
         self._last_seq = 0
         self._exits: dict[tuple[str, int | None], int] = {}
         self._last_exits: dict[tuple[str, int | None], int | None] = {}
+        #: When which worker ended unasked, in the last hour or so.
+        self._deaths: deque[tuple[float, str, int | None]] = deque(maxlen=_KEPT)
 
     def begin_again(self) -> None:
         """The daemon was lost and is back, perhaps as another one that counts from the beginning."""
@@ -151,6 +153,7 @@ class Chronicle:
             self._last_seq = 0
             self._exits.clear()
             self._last_exits.clear()
+            self._deaths.clear()
         self._run_id = run_id
         known = {each.seq for each in self.events if each.seq} if self._last_seq else set()
         fresh = [each for each in told if each.seq not in known]
@@ -165,10 +168,20 @@ class Chronicle:
             for key in ((told.watcher, told.wid), (told.watcher, None)):
                 self._exits[key] = self._exits.get(key, 0) + 1
                 self._last_exits[key] = told.exit_code
+            self._deaths.append((told.time, told.watcher, told.wid))
 
     def exits(self, watcher: str, wid: int | None = None) -> int:
         """How many workers of a watcher (or with one wid) ended unasked."""
         return self._exits.get((watcher, wid), 0)
+
+    def deaths(self, since: float) -> dict[tuple[str, int | None], int]:
+        """How many workers ended unasked since then: by watcher and wid, and by watcher and None for all of them."""
+        found: dict[tuple[str, int | None], int] = {}
+        for time, watcher, wid in self._deaths:
+            if time >= since:
+                for key in {(watcher, wid), (watcher, None)}:
+                    found[key] = found.get(key, 0) + 1
+        return found
 
     def last_exit(self, watcher: str, wid: int | None = None) -> int | None:
         """How the last of them ended, None if none did."""

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-KEPT = 10_000
+#: Lines kept as they come, and lines put before them from files.
+KEPT, KEPT_BEFORE = 10_000, 20_000
 
 
 class OutputLine(NamedTuple):
@@ -34,6 +35,11 @@ class OutputBook:
 
     def __init__(self) -> None:
         self.lines: deque[OutputLine] = deque(maxlen=KEPT)
+        #: What somebody looked up of the time before: older lines, from files.
+        self.older: deque[OutputLine] = deque(maxlen=KEPT_BEFORE)
+        #: Grows when older lines are put here or forgotten.
+        self.older_edition = 0
+        self._is_older_cut = False
         #: Lines that are known to be missing.
         self.lost = 0
         #: Watcher -> whether its output is captured at all, as far as the daemon said.
@@ -48,6 +54,7 @@ class OutputBook:
 
     def begin(self) -> None:
         """Forget everything: another selection is looked at from now on. Live lines wait for :meth:`take_tail`."""
+        self.forget_before()
         self.lines.clear()
         self.lost = 0
         self.captured = {}
@@ -55,6 +62,22 @@ class OutputBook:
         self._ends.clear()
         self._next_seq.clear()
         self._early = []
+
+    @property
+    def room_before(self) -> int:
+        """How many older lines may be put here still; none once some had to go again."""
+        return 0 if self._is_older_cut else KEPT_BEFORE - len(self.older)
+
+    def put_before(self, lines: Sequence[OutputLine]) -> None:
+        """Lines from before all that are here, oldest first; no more than there is room for."""
+        self.older.extendleft(reversed(lines))
+        self.older_edition += 1
+
+    def forget_before(self) -> None:
+        """Forget the lines that were put here."""
+        self.older.clear()
+        self.older_edition += 1
+        self._is_older_cut = False
 
     def take_tail(self, reply: Mapping[str, Any]) -> None:
         """The lines before the live ones; an empty reply if the daemon has none to give."""
@@ -96,5 +119,8 @@ class OutputBook:
             self._add(batch["time"], batch["watcher"], batch.get("wid"), batch["pid"], "", told)
 
     def _add(self, time: float, watcher: str, wid: int | None, pid: int, stream: str, text: str) -> None:
+        if self.older and len(self.lines) == KEPT:  # nothing may be missing in between
+            self._is_older_cut = self._is_older_cut or len(self.older) == KEPT_BEFORE
+            self.older.append(self.lines[0])
         self.lines.append(OutputLine(self.count, time, watcher, wid, pid, stream, text))
         self.count += 1

@@ -6,7 +6,8 @@ unknown is ``"N/A"``, null or missing on the wire, and None in a row. Spec wire.
 
 from __future__ import annotations
 
-from circus.model.dashboard.node import Node
+from circus.model.dashboard.columns import ASKED
+from circus.model.dashboard.node import WATCHER, Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,6 +122,14 @@ def sum_up(node: Node, rows: Iterable[Node], now: float) -> None:
     for key in _SUMMED:
         known = [value for row in rows if (value := row.values.get(key)) is not None]
         values[key] = sum(known) if known else None
+    busy = [row for row in rows if row.kind != WATCHER or row.children]
+    for key in ASKED:
+        # Some are asked about and others are not yet: a sum is told when it is one.
+        told = [row.values[key] for row in busy if key in row.values]
+        if busy and len(told) == len(busy):
+            values[key] = None if None in told else sum(told)
+        else:
+            values.pop(key, None)
     ages = [row.values["age"] for row in rows if row.values.get("age") is not None]
     values["age"] = max(ages) if ages else None
     node.history.append(

@@ -39,6 +39,8 @@ class HeadBar(LineWidget):
         line: Line = [(" circus-top ", paint.key)]
         if len(ends) == 1:
             line += [(clean(ends[0].name), paint.strong), (" ", None), *_light(self, ends[0].state, ends[0].source)]
+        elif not ends:
+            line.append(("no daemon yet", paint.warn))
         else:
             live = sum(end.state == "live" for end in ends)
             line.append((f"{live} of {len(ends)} daemons", paint.good if live == len(ends) else paint.bad))
@@ -86,6 +88,8 @@ class AlertBar(LineWidget):
         """Draw connections that are lost, then remarks, then alerts."""
         paint = self.paint
         lines: list[Drawn] = []
+        if board.note:
+            lines.append(([(f" {clean(board.note)}", paint.dim)], None))
         for end in board.endpoints.values():
             if end.state != "live":
                 lines.append((_lost_line(self, end.name, end.state, end.note, end.heard_at, now), paint.alarm))

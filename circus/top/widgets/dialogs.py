@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from circus.model.dashboard.columns import COLUMNS, DEFAULT_COLUMNS
-from circus.top.actions import TYPE
+from circus.top.actions import SHOW, TYPE
 from circus.top.keys import SORTS
 from circus.top.widgets.lines import LineWidget, clean, fit
 
@@ -60,15 +60,23 @@ class Confirm(ModalScreen[bool]):
     BINDINGS = [
         Binding("y", "answer(True)", show=False),
         Binding("n,escape,q", "answer(False)", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+        Binding("pagedown,space", "scroll(10)", show=False),
+        Binding("pageup", "scroll(-10)", show=False),
     ]
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self._plan = plan
+        self._details: list[Drawn] = []
+        self._first = 0
 
     def compose(self) -> ComposeResult:
         with Vertical():
             yield _Text(id="question")
+            if self._plan.details:
+                yield _Text(id="details")
             if self._plan.risk == TYPE:
                 yield Input(placeholder=self._plan.word, id="word")
             yield _Text(id="answers")
@@ -81,10 +89,16 @@ class Confirm(ModalScreen[bool]):
             for text in textwrap.wrap(clean(part), width) or [""]:
                 lines.append(([(text, paint.strong if number == 0 else paint.text)], None))
         self.query_one("#question", _Text).put([*lines, ([], None)])
+        for gravity, detail in self._plan.details:
+            for text in textwrap.wrap(clean(detail), width, subsequent_indent="      ", drop_whitespace=False) or [""]:
+                self._details.append(([(text, paint.gravity(gravity))], None))
+        self.action_scroll(0)
         if self._plan.risk == TYPE:
             answers: Line = [(f"Type {self._plan.word!r} and Enter to do it, ", paint.warn), ("Esc", paint.key)]
             answers.append((" to leave it.", paint.text))
             self.query_one(Input).focus()
+        elif self._plan.risk == SHOW:
+            answers = [("Esc", paint.key), (" closes", paint.text)]
         else:
             answers = [("y", paint.key), (" yes    ", paint.text), ("n", paint.key), (" no", paint.text)]
         self.query_one("#answers", _Text).put([([], None), (answers, None)])
@@ -92,8 +106,19 @@ class Confirm(ModalScreen[bool]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip() == self._plan.word)
 
+    def action_scroll(self, step: int) -> None:
+        if not self._details:
+            return
+        paint = self.app.paint  # type: ignore[attr-defined]
+        room = max(3, int(self.app.size.height * 0.94) - 10)
+        self._first = max(0, min(self._first + step, len(self._details) - room))
+        shown = self._details[self._first : self._first + room]
+        left = len(self._details) - len(shown)
+        more: list[Drawn] = [([(f"{left} more lines: ↓ ↑", paint.dim)], None)] if left else []
+        self.query_one("#details", _Text).put([*shown, *more])
+
     def action_answer(self, answer: bool) -> None:
-        if not answer or self._plan.risk != TYPE:
+        if not answer or self._plan.risk not in (TYPE, SHOW):
             self.dismiss(answer)
 
 
@@ -109,7 +134,7 @@ class Item(NamedTuple):
 class Choice(ModalScreen[str | None]):
     """Choosing one of some things, by its key or with the arrows."""
 
-    CSS = _CSS.format(name="Choice")
+    CSS = _CSS.format(name="Choice") + "Choice > Vertical { width: 90; }"
     BINDINGS = [
         Binding("up,k", "move(-1)", show=False),
         Binding("down,j", "move(1)", show=False),

@@ -45,6 +45,9 @@ class OutputPane(LineWidget, can_focus=True):
         self._lines: list[OutputLine] = []
         self._edition = -1
         self._seen = 0
+        #: How many of the lines are from before what the book has by itself; and the edition of those.
+        self._older_count = 0
+        self._older_edition = -1
         #: Index of the lowest line shown; None while following.
         self._bottom: int | None = None
         self._decoder = AnsiDecoder()
@@ -59,35 +62,75 @@ class OutputPane(LineWidget, can_focus=True):
         self.title, self.why = title, why
         if book is not self._book or (book is not None and book.edition != self._edition):
             self._book, self._edition = book, book.edition if book is not None else -1
-            self._lines, self._seen, self._bottom = [], 0, None
+            self._lines, self._seen, self._bottom, self._older_edition = [], 0, None, -1
         self._take_new()
         self.redraw()
 
     def _take_new(self) -> None:
         book = self._book
-        if book is None or book.count == self._seen:
+        if book is None:
+            return
+        if book.older_edition != self._older_edition:
+            self._take_older(book)
+        if book.count == self._seen:
             return
         fresh = book.count - self._seen
         lines = list(book.lines)[-fresh:] if fresh < len(book.lines) else list(book.lines)
         self._seen = book.count
         self._lines += [line for line in lines if self._is_wanted(line)]
-        surplus = len(self._lines) - (book.lines.maxlen or 0)
+        surplus = len(self._lines) - (book.lines.maxlen or 0) - (book.older.maxlen or 0 if book.older else 0)
         if surplus > 0:
             del self._lines[:surplus]
             if self._bottom is not None:
                 self._bottom = max(0, self._bottom - surplus)
 
+    def _take_older(self, book: OutputBook) -> None:
+        """Begin anew, with more or fewer lines in front; what is in sight stays there."""
+        self._older_edition = book.older_edition
+        before = len(self._lines)
+        self._lines = [line for line in (*book.older, *book.lines) if self._is_wanted(line)]
+        self._older_count = len(self._lines) - before
+        self._seen = book.count
+        if self._bottom is not None:
+            self._bottom = max(0, min(self._bottom + self._older_count, len(self._lines) - 1))
+
+    def show_older(self, is_searching: bool) -> bool:
+        """Older lines came: show the youngest of them above what was on top, or the one that is looked for.
+
+        :returns: whether that one is there.
+        """
+        self._take_new()
+        more = self._older_count
+        if more <= 0:
+            return False
+        if is_searching and self.search is not None:
+            for at in range(more - 1, -1, -1):
+                if self._lines[at].stream and self.search.search(self._lines[at].text[:_MATCH_LIMIT]):
+                    self._bottom = min(at + self.size.height // 2, len(self._lines) - 1)
+                    self.redraw()
+                    return True
+        self._bottom = min(more + 1, len(self._lines) - 1)
+        self.redraw()
+        return False
+
+    @property
+    def filter_text(self) -> str:
+        """What is shown or hidden, as it is typed; empty for everything."""
+        return "" if self.filter is None else ("!" if self.is_hiding else "") + self.filter.pattern
+
+    def wants_text(self, text: str) -> bool:
+        """Whether a line with that text is shown."""
+        return self.filter is None or (self.filter.search(text[:_MATCH_LIMIT]) is not None) is not self.is_hiding
+
     def _is_wanted(self, line: OutputLine) -> bool:
-        if self.filter is None or not line.stream:
-            return True
-        return (self.filter.search(line.text[:_MATCH_LIMIT]) is not None) is not self.is_hiding
+        return not line.stream or self.wants_text(line.text)
 
     def set_filter(self, pattern: str, *, hide: bool = False) -> str:
         """Show only lines that match (or hide them). :returns: what is wrong with the pattern, if anything."""
         compiled, problem = _compile(pattern)
         if not problem:
             self.filter, self.is_hiding = compiled, hide
-            self._lines, self._seen, self._bottom = [], 0, None
+            self._lines, self._seen, self._bottom, self._older_edition = [], 0, None, -1
             self._take_new()
             self.redraw()
         return problem
@@ -290,11 +333,15 @@ def _compile(pattern: str) -> tuple[re.Pattern[str] | None, str]:
 
 
 def _stamp(line: OutputLine) -> str:
+    if not line.time:  # a file does not tell
+        return " " * 8
     return time.strftime("%H:%M:%S", time.localtime(line.time))
 
 
 def _who(line: OutputLine) -> str:
-    return f"{line.watcher}.{line.wid}" if line.wid is not None else f"{line.watcher} {line.pid}"
+    if line.wid is None:
+        return f"{line.watcher} {line.pid or ''}".rstrip()
+    return f"{line.watcher}.{line.wid}"
 
 
 def _plain(text: str) -> str:

@@ -6,18 +6,18 @@ Knows lines and texts; what a line does is the screen's business.
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from circus.top.commandline import candidates
+from circus.top.commandline import ModelWords, candidates
 from circus.top.widgets.lines import LineWidget, clean, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from textual.app import ComposeResult
 
@@ -84,7 +84,9 @@ class Palette(ModalScreen[None]):
         self, vocabulary: Vocabulary, endpoint: Endpoint | None, submit: Callable[[str], None], begin: str = ""
     ) -> None:
         super().__init__()
-        self._vocabulary, self._endpoint, self._submit, self._begin = vocabulary, endpoint, submit, begin
+        self._vocabulary, self._submit, self._begin = vocabulary, submit, begin
+        self._endpoint = endpoint
+        self._live = ModelWords(endpoint)
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -108,9 +110,15 @@ class Palette(ModalScreen[None]):
     def _look(self) -> None:
         below = self.query_one(_Below)
         line = self.query_one(Input).value
-        _, below.words = candidates(line, self._vocabulary, self._endpoint)
+        _, below.words = candidates(line, self._vocabulary, self._live)
         below.texts, below.at, below.first = [], 0, 0
         self._resize(len(below.words))
+
+    def know_options(self, watcher: str, options: Mapping[str, Any]) -> None:
+        """The options of a watcher and their present values, to complete with."""
+        self._live.know_options(watcher, options)
+        if self.is_mounted and not self.query_one(_Below).texts:
+            self._look()
 
     def _resize(self, count: int) -> None:
         below = self.query_one(_Below)
@@ -137,7 +145,7 @@ class Palette(ModalScreen[None]):
         below, line = self.query_one(_Below), self.query_one(Input)
         if not below.words:
             return
-        raw, _ = candidates(line.value, self._vocabulary, self._endpoint)
+        raw, _ = candidates(line.value, self._vocabulary, self._live)
         word = below.words[below.at][0]
         gap = "" if word.endswith((".", "=")) else " "
         line.value = line.value[: len(line.value) - len(raw)] + shlex.quote(word) + gap

@@ -125,6 +125,10 @@ class NodeTable(LineWidget, can_focus=True):
         """Move the cursor by so many rows."""
         self.move_to(self._cursor + step)
 
+    def nodes_in_sight(self) -> list[Node]:
+        """What the lines drawn are of."""
+        return [row.node for row in self.rows[self._first : self._first + max(1, self.size.height - 1)]]
+
     def page(self) -> int:
         """How many rows a page has."""
         return max(1, self.size.height - 2)
@@ -163,7 +167,9 @@ class NodeTable(LineWidget, can_focus=True):
         """The columns that fit, the important ones first; the name gets what is left, within reason."""
         ranks = {key: rank for rank, key in enumerate(IMPORTANCE)}
         for key in self.columns:
-            if key not in self._filled and any(row.node.values.get(key) is not None for row in self.rows):
+            if key not in self._filled and any(
+                cell_text(row.node.values, COLUMNS[key]) for row in self.rows
+            ):
                 self._filled.add(key)
         names = [row.depth * 2 + 3 + len(row.node.name) for row in self.rows]
         wanted = min(max([14, *names]), max(16, width // 3), 48)
@@ -216,7 +222,7 @@ class NodeTable(LineWidget, can_focus=True):
         if column.key == "state" and is_stale:
             return fit("?", width), paint.faint
         if value is None:
-            return " " * width, paint.text
+            return fit(cell_text(node.values, column), width, right=True), paint.faint
         if column.key == "state":
             return self._state(node, str(value), width)
         text = fit(clean(cell_text(node.values, column)), width, right=not column.is_text)

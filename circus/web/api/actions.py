@@ -87,19 +87,25 @@ def all_operation(command: str) -> Operation:
             return await _restart_daemon(call, daemon)
         waiting = bool(call.body.get("waiting", True))
         patience = patience_of(call, waiting=waiting)
-        names = (await daemon.call("list")).get("watchers") or []
+        statuses = (await daemon.call("status")).get("statuses") or {}
+        names = list(statuses)
         house = {name for name in names if name in HOUSE}
+        since = daemon.news.seq
+        concerned = [
+            name for name, status in statuses.items()
+            if name not in house and (status == "stopped") is (command == "start")
+        ]  # fmt: skip
         if command == "reload" and house:
-            answer = await _reload_each(call, daemon, [name for name in names if name not in house], patience)
+            answer = await _reload_each(call, daemon, concerned, patience)
         else:
             properties: dict[str, Any] = {"waiting": True} if waiting else {}
             if command == "restart" or (command == "stop" and house):
                 if not set(names) - house:
                     raise Problem(409, "there are no watchers")
                 properties.update(name=_REGEX_OF_OTHERS, match="regex")
-            answer = await act(call, daemon, command, properties, patience=patience)
-        if waiting:
-            seen = await look_at_all(daemon, command)
+            answer = await act(call, daemon, command, properties, patience=patience, names=concerned)
+        if waiting and "waiting_for" not in answer:
+            seen = await look_at_all(daemon, command, since)
             if answer["outcome"] != "ok":
                 seen.update(outcome=answer["outcome"], text=f"{answer['text']}; {seen['text']}")
             answer.update(seen)
@@ -135,8 +141,9 @@ async def _reload_each(call: Call, daemon: Daemon, names: list[str], patience: f
 
     done = dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
     bad = [each["text"] for each in done.values() if each["outcome"] != "ok"]
+    outcome = "ok" if not bad else "partial" if len(bad) < len(done) else "failed"
     return {
-        "outcome": "ok" if not bad else "partial" if len(bad) < len(done) else "failed",
+        "outcome": "pending" if any(each["outcome"] == "pending" for each in done.values()) else outcome,
         "text": "; ".join(bad) or "done",
         "circusctl": "\n".join(each["circusctl"] for each in done.values()),
         "each": {name: each["text"] for name, each in done.items()},

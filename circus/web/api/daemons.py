@@ -72,9 +72,10 @@ async def show_globals(call: Call) -> dict[str, Any]:
     """The settings of circusd, and what it uses itself."""
     daemon = call.daemon
     options = (await daemon.call("globaloptions")).get("options") or {}
-    info = (await daemon.call("dstats")).get("info") or {}
-    return {"endpoint": daemon.id, "options": options, "circusd": info, "source": daemon.model.source,
-            "note": daemon.model.note, "online": daemon.is_online, "since": daemon.since}  # fmt: skip
+    info = await daemon.ask_self()
+    return {"endpoint": daemon.id, "options": options, "circusd": {**info, **daemon.build},
+            "source": daemon.model.source, "note": daemon.model.note, "online": daemon.is_online,
+            "since": daemon.since}  # fmt: skip
 
 
 async def reload_config(call: Call) -> dict[str, Any]:
@@ -86,10 +87,12 @@ async def reload_config(call: Call) -> dict[str, Any]:
         plan = [str(step) for step in told.get("plan") or [] if step != "nothing to do"]
         return {"plan": plan, "circusctl": line, "outcome": "ok",
                 "text": f"{len(plan)} step{'s' * (len(plan) > 1)}" if plan else "nothing to do"}  # fmt: skip
-    waiting = bool(call.body.get("waiting", True))
+    waiting, since = bool(call.body.get("waiting", True)), daemon.news.seq
     properties = {"waiting": True} if waiting else {}
     done = await act(call, daemon, "reloadconfig", properties, patience=patience_of(call, waiting=waiting))
-    return {**done, **(await look_at_all(daemon, "reloadconfig"))} if waiting else done
+    if not waiting or done["outcome"] == "pending":
+        return done
+    return {**done, **(await look_at_all(daemon, "reloadconfig", since))}
 
 
 async def end(call: Call) -> dict[str, Any]:

@@ -96,6 +96,8 @@ def _answers(operation: Operation) -> Iterator[tuple[int, dict[str, Any]]]:
     statuses = {operation.status}
     if operation.body is not None and "dry_run" in operation.body.get("properties", {}):
         statuses.add(200)
+    if operation.may_go_on:
+        statuses.add(202)
     for status in sorted(statuses):
         yield status, {"description": title_of(status), "content": content}
     refused = {*_ALL, *operation.errors, *(_DAEMON if operation.role else (422,))}

@@ -27,8 +27,8 @@ PID: Schema = {"type": "integer", "minimum": 1, "maximum": 4_194_304}
 INSTANT: Schema = {"type": "number", "minimum": 0, "maximum": 1e11}
 ANYTHING: Schema = {"type": "object"}
 
-#: Seconds that an operation is waited for, unless the request says otherwise.
-WAIT = 120.0
+#: Seconds that an operation is waited for, unless the request says otherwise: less than proxies usually wait.
+WAIT = 45.0
 
 
 def record(required: Mapping[str, Schema], **optional: Schema) -> Schema:
@@ -138,6 +138,12 @@ class Operation:
     status: int = 200
     errors: tuple[int, ...] = ()
     doc: str = ""
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it may still be under way when it is answered (status 202)."""
+        is_removal = self.method == "DELETE" and self.path.startswith("/watchers/")
+        return is_removal or "waiting" in ((self.body or {}).get("properties") or ())
 
     @property
     def changes(self) -> bool:

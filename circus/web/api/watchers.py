@@ -165,6 +165,8 @@ async def remove(call: Call) -> dict[str, Any]:
     if call.query.get("nostop"):
         properties["nostop"] = True
     done = await act(call, daemon, "rm", properties, patience=WAIT if waiting else 5.0, target=call.name)
+    if done["outcome"] == "pending":
+        return done
     left = " (its processes were left running)" if call.query.get("nostop") else ""
     return {**done, "text": f"{call.name} was removed{left}"}
 

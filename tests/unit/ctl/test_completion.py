@@ -283,8 +283,8 @@ def test_it_is_reached_through_circusctl(capsys):
 @pytest.mark.parametrize("shell", scripts.SCRIPTS)
 def test_the_files_are_not_stale(shell, tmp_path):
     name, text = scripts.SCRIPTS[shell]
-    assert (ROOT / "extras" / "completion" / name).read_text(encoding="utf-8") == text, (
-        "run: python -m circus.ctl.scripts extras/completion"
+    assert (ROOT / "packaging" / "completion" / name).read_text(encoding="utf-8") == text, (
+        "run: python -m circus.ctl.scripts packaging/completion"
     )
     scripts.write_scripts(str(tmp_path))
     assert (tmp_path / name).read_text(encoding="utf-8") == scripts.completion_script(shell) == text

@@ -163,6 +163,16 @@ class FakeDaemon:
         columns = {"time": times, "cpu": [5.0] * 50, "rss": [1 << 20] * 50, "cpu_sum": [5.0] * 50}
         return {"series": {"web": columns, "web.101": columns}, "interval": 1.0}
 
+    def _do_memory(self, properties: Any) -> Any:
+        shares = {str(pid): {"pss": pid << 10, "uss": pid << 9, "swap": 0} for pid in properties["pids"]}
+        return {"memory": {**shares, "103": None}}
+
+    def _do_options(self, properties: Any) -> Any:
+        return {"options": {"cmd": "serve", "graceful_timeout": 30.0}}
+
+    def _do_reloadconfig(self, properties: Any) -> Any:
+        return {"plan": ["replace watcher web (cmd: 'a' -> 'b')"]} if properties.get("dry_run") else {}
+
     def _do_tail(self, properties: Any) -> Any:
         line = {"watcher": "web", "wid": 1, "pid": 101, "stream": "stdout", "time": time.time(), "offset": 0}
         return {"lines": [{**line, "text": "INFO early line"}], "ends": {"101.stdout": 16}, "captured": {"web": True}}

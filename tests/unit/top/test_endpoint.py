@@ -262,3 +262,43 @@ def test_whatever_comes_in_which_order_the_tree_is_that_of_the_last_picture(data
     endpoint.take("stats", {"infos": {"web": {str(pid): {"pid": pid} for pid in last}}}, NOW)
     assert set(web(endpoint).children) == last
     assert web(endpoint).values["procs"] == len(last)
+
+
+def test_deaths_of_the_last_hour():
+    endpoint = live()
+    endpoint.take("stat", sample(12, wid=1), NOW)
+    endpoint.take("stat", sample(13, wid=2), NOW)
+    for seq, age, expected in ((1, 4000, False), (2, 3000, False), (3, 2000, True), (4, 1000, False)):
+        told = {"process_pid": seq, "wid": 1 if seq < 4 else 2, "exit_code": 3, "expected": expected}
+        endpoint.take("event", event("reap", seq=seq, time=NOW - age, **told), NOW)
+    endpoint.tick(NOW)
+    counts = [node.values["died_hour"] for node in (endpoint.root, web(endpoint), *web(endpoint).children.values())]
+    assert counts == [2, 2, 1, 1]
+    endpoint.take("stat", sample(12, wid=1, time=NOW + 3600), NOW + 3600)
+    endpoint.tick(NOW + 3600)
+    assert web(endpoint).values["died_hour"] == 0
+
+
+def test_what_was_asked_in_vain_is_said():
+    endpoint = live()
+    for watcher, pid in (("web", 12), ("web", 13), ("api", 14)):
+        endpoint.take("stat", sample(pid, watcher), NOW)
+    endpoint.take("stat", total("stopped", status="stopped"), NOW)
+    def summed():
+        for watcher in ("web", "api"):
+            endpoint.take("stat", total(watcher), NOW)
+        endpoint.tick(NOW)
+
+    def told(node):
+        return tuple(cell_text(node.values, COLUMNS[key]) for key in ("pss", "uss"))
+
+    endpoint.take("memory", {"12": {"pss": 2048, "uss": 1024}, "13": {"pss": 2048, "uss": "N/A"}}, NOW)
+    summed()
+    assert told(web(endpoint)) == ("4.0K", "-")
+    assert told(endpoint.root) == ("", "")  # api was not asked yet
+    endpoint.take("memory", {"14": {"pss": 1024, "uss": 1024}}, NOW)
+    summed()
+    assert told(endpoint.root) == ("5.0K", "-")
+    endpoint.take("memory", {}, NOW)
+    summed()
+    assert {told(node) for node in endpoint.root.walk()} == {("", "")}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circus.model.dashboard import OutputBook
+from circus.model.dashboard import OutputBook, OutputLine
+from circus.model.dashboard.output import KEPT, KEPT_BEFORE
 
 
 def batch(lines, offset=0, seq=0, pid=12, **more):
@@ -86,3 +87,20 @@ def test_another_selection_begins_anew():
     assert texts(book) == []
     book.take_tail({"lines": [], "captured": {"web": False}})
     assert (texts(book), book.captured) == (["b"], {"web": False})
+
+
+def test_older_lines_join_without_gap_whatever_rolls_out():
+    book = OutputBook()
+    book.begin()
+    book.take_tail({})
+    line = {"watcher": "web", "wid": 1, "pid": 12, "stream": "stdout", "time": 1.0}
+    book.take_live(batch([str(number) for number in range(KEPT)]))
+    older = OutputLine(0, 0.0, "web", None, 0, "stdout", "before")
+    book.put_before([older] * (KEPT_BEFORE - 1))
+    assert book.room_before == 1
+    book.take_live({**batch(["a", "b"], seq=KEPT), **line})
+    assert [each.text for each in book.older][-3:] == ["before", "0", "1"]
+    assert len(book.older) == KEPT_BEFORE
+    assert book.room_before == 0  # what would come before is not what is missing
+    book.begin()
+    assert (len(book.older), book.room_before) == (0, KEPT_BEFORE)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from circus import __version__, stats, top
 from circus.exc import ArgumentError
 from circus.model.dashboard import Dashboard
 from circus.stats import client
-from circus.top.commandline import candidates, understand
+from circus.top.commandline import ModelWords, candidates, parse_moment, understand
 from circus.top.keys import KEYS, SORTS, chosen_keys
 from circus.top.memory import memory_path, recall, remember
 from circus.top.plot import nice_top, plot
@@ -265,12 +266,12 @@ def test_lines_of_the_palette():
     for wrong in ("", "nonsense", "stop 'web", "listen", "decr", "set web", "stop --nonsense web"):
         with pytest.raises(ArgumentError):
             understand(wrong, vocabulary)
-    words = [word for word, _ in candidates("s", vocabulary, endpoint)[1]]
+    words = [word for word, _ in candidates("s", vocabulary, ModelWords(endpoint))[1]]
     assert {"start", "stop", "sort", "status"} <= set(words)
-    assert [word for word, _ in candidates("stop ", vocabulary, endpoint)[1]] == ["One Two", "web"]
-    assert [word for word, _ in candidates("kill web 1", vocabulary, endpoint)[1]] == ["12"]
-    assert candidates("stop w", vocabulary, endpoint) == ("w", [("web", "active")])
-    assert [word for word, _ in candidates("sort cp", vocabulary, endpoint)[1]] == ["cpu", "cpu_graph"]
+    assert [word for word, _ in candidates("stop ", vocabulary, ModelWords(endpoint))[1]] == ["One Two", "web"]
+    assert [word for word, _ in candidates("kill web 1", vocabulary, ModelWords(endpoint))[1]] == ["12"]
+    assert candidates("stop w", vocabulary, ModelWords(endpoint)) == ("w", [("web", "active")])
+    assert [word for word, _ in candidates("sort cp", vocabulary, ModelWords(endpoint))[1]] == ["cpu", "cpu_graph"]
 
 
 # -- the old screen -------------------------------------------------------------------------------------------------
@@ -332,3 +333,14 @@ def test_painter():
     painter.stop()
     assert not painter.is_alive()
     assert window.lines[0] == "Circus Top"
+
+
+def test_moments():
+    noon = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
+    assert parse_moment("-5m", noon) == noon - 300
+    assert parse_moment("11:59", noon) == noon - 60
+    assert parse_moment("11:59:30", noon) == noon - 30
+    assert parse_moment("13:00", noon) == noon - 23 * 3600  # the one of yesterday
+    for wrong in ("", "-", "-m", "5m", "25:00", "noon", "-5y"):
+        with pytest.raises(ArgumentError):
+            parse_moment(wrong, noon)

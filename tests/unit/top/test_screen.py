@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -145,7 +147,7 @@ def test_any_size(daemon, size):
         await stage.sees(r"web")
         for key in ("1", "2", "3", "4", "z", "escape", "escape", "question_mark"):
             await stage.press(key)
-            assert all(len(line) == size[0] for line in stage.text.split("\n"))
+            await stage.until(lambda: {len(line) for line in stage.text.split("\n")} == {size[0]}, key)
         await stage.sees("Keys")
 
     at(daemon, scenario, size=size)
@@ -161,6 +163,20 @@ def test_several_daemons(daemon, tmp_path_factory):
 
     with FakeDaemon(tmp_path_factory.mktemp("u"), workers=1) as other:
         at(daemon, scenario, "--control", other.control)
+
+
+def test_daemons_are_discovered(daemon, tmp_path_factory):
+    async def scenario(stage):
+        await stage.sees("no daemon yet")
+        await stage.sees("looking for daemons at udp://127.0.0.1:")
+        stage.app.session._take_found(daemon.control)
+        await stage.sees(r"web\.1 +101 running")
+        stage.app.session._take_found(daemon.control)  # they answer each time
+        stage.app.session._take_found(other.control)
+        await stage.sees("2 of 2 daemons")
+
+    with FakeDaemon(tmp_path_factory.mktemp("u"), workers=1) as other:
+        play(scenario, "--discover", "udp://127.0.0.1:9")
 
 
 def test_statistics_alone(daemon, monkeypatch):
@@ -259,6 +275,33 @@ def test_columns(daemon):
     assert "pid" not in recall()["columns"]
 
 
+def test_columns_that_cost_something_are_asked_for_while_they_are_shown(daemon):
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        assert daemon.asked("memory") == []
+        stage.main.set_columns(["name", "pid", "pss", "uss"])
+        await stage.sees(r"web\.1 +101 +101K +50\.5K")
+        await stage.sees(r"web\.3 +103 +- +-")  # the system refuses to tell
+        await stage.sees(r"▾ web +- +-")  # and so there is no sum
+        assert set(daemon.asked("memory")[0]["pids"]) >= {101, 102, 103}
+        stage.main.set_columns(["name", "pid"])
+        await stage.until(lambda: stage.main.session.feeds and not any(
+            "pss" in node.values for end in stage.main.session.board.endpoints.values() for node in end.root.walk()
+        ))
+
+    at(daemon, scenario)
+
+
+def test_nobody_tells_what_memory_really_is(short_path):
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        stage.main.set_columns(["name", "pss"])
+        await stage.sees(r"web\.1 +-")
+
+    with FakeDaemon(short_path, streams=False) as fake:
+        at(fake, scenario)
+
+
 def test_children_of_a_worker(daemon):
     counted = daemon.samples
     daemon.samples = lambda: {
@@ -345,6 +388,92 @@ def test_searching_the_output(daemon):
         await stage.sees("following")
 
     at(daemon, scenario)
+
+
+@pytest.fixture
+def logged(daemon, tmp_path):
+    """The daemon claims to be us, and that web writes to a file, which was rotated."""
+    with open("/proc/self/stat", "rb") as file:
+        ticks = int(file.read().rpartition(b") ")[2].split()[19])
+    boot = int(Path("/proc/stat").read_text().partition("\nbtime ")[2].split()[0])
+    daemon.replies["dstats"] = {"info": {"pid": os.getpid(), "create_time": boot + ticks / os.sysconf("SC_CLK_TCK")}}
+    daemon.replies["options"] = {"options": {"stdout_stream_conf": {"class": "FileStream", "filename": "web.log"}}}
+    (tmp_path / "web.log").write_text("".join(f"INFO before {number}\n" for number in range(50)) + "INFO early line\n")
+    (tmp_path / "web.log.1.gz").write_bytes(gzip.compress(b"ERROR yesterday\n" + b"INFO idle\n" * 3000))
+    return daemon
+
+
+def test_older_lines_come_from_files(logged):
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.choose(r"^web$")
+        await stage.press("b")
+        await stage.sees("older lines are shown in the output")
+        await stage.press("2")
+        await stage.sees("early line")
+        await stage.press("b")
+        await stage.sees("paused")
+        await stage.sees(r"INFO before 49\s*\n.*above: web\.log ···\s*\n.*early line")
+        assert stage.text.count("early line") == 1
+        await stage.sees(r"998 older lines, back into web\.log\.1\.gz")
+        await stage.press("tab", "slash")
+        await stage.type("yesterday")
+        await stage.press("enter", "b")
+        await stage.sees(r"ERROR yesterday")
+        await stage.press("ampersand")
+        await stage.type("before 7$")
+        await stage.press("enter", "end")
+        await stage.until(lambda: "yesterday\n" not in stage.text)
+        await stage.press("b")
+        await stage.sees("before 7")
+        await stage.sees("that was all")
+        await stage.press("b")
+        await stage.sees("there is nothing older")
+        await stage.choose(r"report")
+        await stage.until(lambda: not stage.main.session.board.endpoints[stage.main.table.current.path[0]].output.older)
+
+    at(logged, scenario)
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "told"),
+    [
+        ("dstats", {"info": {"pid": 1, "create_time": 1.0}}, "the log files are on the daemon's host"),
+        ("options", {"options": {"stdout_stream_conf": {"class": "StdoutStream"}}}, "its output goes to no file"),
+        ("options", {"options": {"stdout_stream_conf": {"filename": "/nowhere/at/all"}}}, "No such file"),
+        ("options", {"status": "error", "reason": "not today", "errno": 5}, "not today"),
+    ],
+)
+def test_why_there_are_no_older_lines(logged, command, reply, told):
+    logged.replies[command] = reply
+
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.choose(r"^web$")
+        await stage.press("2")
+        await stage.sees("early line")
+        await stage.press("b")
+        await stage.sees(told)
+
+    at(logged, scenario)
+
+
+def test_two_files_have_no_common_order(logged, tmp_path):
+    (tmp_path / "err").write_text("ERROR from the other file\n")
+    conf = {"class": "FileStream", "filename": "web.log"}
+    logged.replies["options"] = {"options": {"stdout_stream_conf": conf, "stderr_stream_conf": {"filename": "err"}}}
+
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.choose(r"^web$")
+        await stage.press("2")
+        await stage.sees("early line")
+        await stage.press("b")
+        await stage.sees("2 +stderr")
+        await stage.press("2")
+        await stage.sees("ERROR from the other file")
+
+    at(logged, scenario)
 
 
 def test_events_and_their_time_in_the_other_panes(daemon):
@@ -470,6 +599,85 @@ def test_honest_outcomes(daemon):
     at(daemon, scenario)
 
 
+def test_a_reload_is_followed_worker_by_worker(daemon):
+    daemon.replies["reload"] = SILENT
+
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.choose(r"^web$")
+        await stage.press("e", "y")
+        await stage.sees(r"reload web ░+ 0 of 3 replaced")
+        daemon.pids[0] = 201
+        daemon.say("watcher.web.spawn", {"process_pid": 201, "time": time.time(), "seq": 2, "wid": 1})
+        await stage.sees(r"web\.1 ████░░░░ pid 101 running, pid 201 running")
+        daemon.say("watcher.web.reap", {"process_pid": 101, "time": time.time(), "seq": 3, "exit_code": 0, "wid": 1})
+        await stage.sees(r"1 of 3 replaced")
+
+    at(daemon, scenario)
+
+
+def test_what_a_configuration_changes_is_shown_first(daemon):
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.press("L")
+        await stage.sees(r"Reload the configuration of .*1 step:")
+        await stage.sees(r"- cmd: 'a'")
+        await stage.sees(r"\+ cmd: 'b'")
+        await stage.press("n")
+        await stage.sees("left as it is")
+        await stage.press("colon")
+        await stage.type("reloadconfig")
+        await stage.press("enter")
+        await stage.sees(r"\+ cmd: 'b'")
+        await stage.press("y")
+        await stage.sees(r"reloadconfig .*: done")
+
+    at(daemon, scenario)
+    assert daemon.asked("reloadconfig") == [{"dry_run": True}, {"dry_run": True}, {"waiting": True}]
+
+
+def test_a_long_plan_can_be_read_to_its_end(daemon):
+    daemon.replies["reloadconfig"] = {"plan": [f"add watcher w{number}" for number in range(100)]}
+
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.press("L")
+        await stage.sees(r"100 steps:")
+        await stage.sees(r"\d+ more lines")
+        assert "w99" not in stage.text
+        await stage.press(*["pagedown"] * 10)
+        await stage.sees("add watcher w99")
+        await stage.sees("y +yes")
+
+    at(daemon, scenario, size=(70, 20))
+
+
+def test_an_old_daemon_is_not_asked_what_it_would_do(short_path):
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.press("L")
+        await stage.sees("cannot tell beforehand")
+        await stage.press("escape")
+
+    with FakeDaemon(short_path, is_old=True) as fake:
+        at(fake, scenario)
+    assert fake.asked("reloadconfig") == []
+
+
+def test_options_are_edited_in_the_palette(daemon):
+    async def scenario(stage):
+        await stage.sees(r"web\.1")
+        await stage.choose(r"^web$")
+        await stage.press("enter")
+        await stage.sees("Options…")
+        await stage.press("o")
+        await stage.sees("set web +")
+        await stage.type("set web graceful_timeout ")
+        await stage.sees("30.0 +present value")
+
+    at(daemon, scenario)
+
+
 def test_signals_are_chosen(daemon):
     async def scenario(stage):
         await stage.sees(r"web\.1")
@@ -489,7 +697,10 @@ def test_marked_rows(daemon):
     async def scenario(stage):
         await stage.sees(r"web\.1")
         await stage.choose(r"web\.1")
-        await stage.press("m", "m", "r")
+        for number in (1, 2):
+            await stage.press("m")
+            await stage.until(lambda number=number: len(stage.main.table.marked) == number, "marked")
+        await stage.press("r")
         await stage.sees(r"Restart 2 rows \(web\.1, web\.2\), 2 processes in all\?")
         await stage.press("y")
         await stage.until(lambda: len(daemon.asked("kill")) == 2)
@@ -524,8 +735,13 @@ def test_read_only(daemon):
         await stage.type("stop web")
         await stage.press("enter")
         await stage.sees("read-only: nothing")
+        await stage.press("escape", "L")
+        await stage.sees(r"\+ cmd: 'b'")
+        await stage.press("y")
+        await stage.sees("Esc +closes")
 
     at(daemon, scenario, "--read-only")
+    assert daemon.asked("reloadconfig") == [{"dry_run": True}]
     assert not {"stop", "start", "kill", "incr"} & {request["command"] for request in daemon.requests}
 
 

@@ -80,14 +80,50 @@ def test_an_overview_counts():
     assert json.dumps(told)
 
 
-def test_one_that_stopped_by_itself_is_a_problem():
-    for cause, is_bad in (
-        ("exited with 78, which stop_exit_codes says is final", True), ("stop command (circusctl root@h pid 1)", False),
-        ("SIGTERM", False), ("configuration", False),
-    ):  # fmt: skip
-        news = News()
-        news.take_event(*event(1, "stop", cause=cause))
-        assert ("web" in problems_of(model_with(state="stopped"), news, 2.0)) is is_bad
+@pytest.mark.parametrize(
+    ("cause", "code", "text"),
+    [
+        ("exited with 78, which stop_exit_codes says is final", 78,
+         "stopped by itself: exited with 78, which stop_exit_codes says is final"),
+        ("stop command (plugin:flap)", 1, "stopped by plugin:flap; its last process exited with 1"),
+        ("stop command (plugin:flap)", None, "stopped by plugin:flap"),
+        ("stop command (circusctl root@h pid 1)", 1, ""), ("SIGTERM", 1, ""), ("configuration", None, ""),
+        ("stop() in a program", None, ""), ("", None, ""),
+        ("respawn is off", 0, ""),
+        ("respawn is off", 3, "stopped by itself: respawn is off; its last process exited with 3"),
+    ],
+)  # fmt: skip
+def test_one_that_nobody_stopped_is_a_problem(cause, code, text):
+    news = News()
+    if code is not None:
+        for seq in (1, 2, 3):
+            news.take_event(*event(seq, "reap", process_pid=seq, exit_code=code, expected=False))
+    news.take_event(*event(4, "stop", cause=cause))
+    found = problems_of(model_with(state="stopped"), news, 5.0)
+    assert found == ({"web": ("bad", text)} if text else {})
+    assert problems_of(model_with(), news, 5.0) == {}, "it runs again"
+
+
+def test_a_stop_that_is_older_than_all_events_is_asked_for():
+    news = News()
+    news.take_stop("web", "stop command (plugin:flap)")
+    news.take_stop("web", "another")
+    assert news.last_stop("web") == "stop command (plugin:flap)"
+    news.take_event(*event(9, "stop", cause="SIGTERM"))
+    assert news.last_stop("web") == "SIGTERM"
+
+
+def test_failures_after_an_event():
+    news = News()
+    assert (news.seq, news.ends_since(0)) == (0, {})
+    news.take_event(*event(1, "reap", exit_code=1, expected=False))
+    news.take_event(*event(2, "reap", "a", exit_code=0, expected=False))
+    news.take_event(*event(3, "reap", "b", exit_code=-9, expected=True))
+    news.take_event(*event(4, "reap", "c", exit_code=-9, expected=False))
+    assert news.seq == 4
+    assert news.ends_since(1) == {"c": "killed by SIGKILL"}
+    assert news.ends_since(0) == {"c": "killed by SIGKILL", "web": "exited with 1"}
+    assert [each["seq"] for each in news.since(2)] == [4, 3]
 
 
 def test_who_uses_a_socket():

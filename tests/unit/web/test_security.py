@@ -78,6 +78,11 @@ def test_secrets_are_masked():
     assert (shown["redis.password"], shown["statsd.host"]) == (MASK, "h")
     assert shown["url"] == f"postgres://me:{MASK}@db/x"
     assert secrets_in(options) == ["cmd", "env.DB_PASSWORD", "env.API_KEY", "args", "redis.password", "url"]
+    plugin = "python --config 'api_token:a b:::password:x:::window:10' --log-level info it.Plugin"
+    assert masked_text(plugin) == plugin.replace("a b", MASK).replace(":x:", f":{MASK}:")
+    assert masked_text("python --config api_token:ab it.Plugin") == f"python --config api_token:{MASK} it.Plugin"
+    assert masked_text("""'{"api_token": "a:::b c", "d": "e"}'""") == f"""'{{"api_token": "{MASK}", "d": "e"}}'"""
+    assert masked({"api_token": "x", "window": "10"}) == {"api_token": MASK, "window": "10"}
     assert masked_text("SECRET_KEY=abc run") == f"SECRET_KEY={MASK} run"
     assert unmasked(shown, options) == options
 

@@ -37,10 +37,11 @@ export function rate(value) {
   return known(value) ? `${bytes(value)}/s` : UNKNOWN;
 }
 
-/** A span of seconds in at most two units: `4.2 s`, `3 m 10 s`, `5 h 2 m`, `12 d 3 h`. */
+/** A span of seconds in at most two units: `20 ms`, `4.2 s`, `3 m 10 s`, `5 h 2 m`, `12 d 3 h`. */
 export function span(seconds) {
   if (!known(seconds)) return UNKNOWN;
   const s = Math.max(0, seconds);
+  if (s > 0 && s < 0.1) return `${Math.max(1, Math.round(s * 1000))} ms`;
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 60) return `${Math.floor(s)} s`;
   if (s < 3600) return `${Math.floor(s / 60)} m ${Math.floor(s % 60)} s`;

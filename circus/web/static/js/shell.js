@@ -79,6 +79,7 @@ export class Shell {
   /** Title line of the page. @param {{title: string, crumbs?: any[], tools?: any[], focus?: boolean}} head */
   setHead({ title, crumbs = [], tools = [], focus = false }) {
     text(this.title, title);
+    attr(this.title, "title", title.length > 30 ? title : null); // it may be cut
     put(this.crumbs, crumbs);
     show(this.crumbs, crumbs.length > 0);
     put(this.tools, tools);

@@ -250,7 +250,7 @@ function attentionList(ctx, eid) {
           text(node._parts.words, watcher.problem);
           text(
             node._parts.last,
-            watcher.last_exit ? `Last end: ${watcher.last_exit.text} at ${clock(watcher.last_exit.time)}` : "",
+            lastEnd(watcher),
           );
         },
       );
@@ -260,6 +260,12 @@ function attentionList(ctx, eid) {
       );
     },
   };
+}
+
+/** How its last worker ended, where the problem does not say so already. */
+function lastEnd({ last_exit: last, problem }) {
+  if (!last) return "";
+  return problem.includes(last.text) ? `at ${clock(last.time)}` : `Last end: ${last.text} at ${clock(last.time)}`;
 }
 
 function watcherTable(ctx, eid) {
@@ -286,7 +292,7 @@ function watcherTable(ctx, eid) {
           h(
             "span",
             { class: "name-cell" },
-            h("a", { href: watcherHref(router, eid, row.name) }, row.name),
+            h("a", { href: watcherHref(router, eid, row.name), title: row.name }, row.name),
             row.plugin ? h("span", { class: "tag" }, "plugin") : null,
             row.on_demand ? h("span", { class: "tag" }, "on demand") : null,
           ),

@@ -61,6 +61,7 @@ export function mount(ctx) {
 
 function card(ctx, eid, plugin) {
   const pill = statusPill();
+  const use = h("p", { class: "mono hint" });
   const problem = h("p", { class: "card-problem", hidden: true });
   const figures = h("p", { class: "card-figures" });
   const options = h("dl", { class: "card-options" });
@@ -78,7 +79,7 @@ function card(ctx, eid, plugin) {
       h("h3", null, h("a", { href: watcherHref(ctx.router, eid, plugin.name) }, plugin.name.replace(/^plugin:/, ""))),
       pill,
     ),
-    h("p", { class: "mono hint" }, plugin.use || ""),
+    use,
     problem,
     figures,
     options,
@@ -98,6 +99,7 @@ function card(ctx, eid, plugin) {
   element.update = (changed) => {
     now = changed;
     setStatus(pill, changed.status, kindOf(changed));
+    text(use, changed.use || "");
     show(problem, !!changed.problem);
     text(problem, changed.problem || "");
     text(
