@@ -101,11 +101,11 @@ class _Inspection:
             users = ("stdin_socket", "cmd", "args", "shell_args")
             user = next((each for each in users if name in str(config.get(each)).lower()), "env")
             self._warn(user, f"there is no socket {name!r}", "no-socket")
+        # As in the daemon it stays extended: the watchers behind this one and the plugins profit from it.
+        extend_module_path(parse_env_dict(config["env"]))
         for stream in ("stdout_stream", "stderr_stream"):
             if config[stream]:
                 self._stream(stream, config[stream])
-        # As in the daemon it stays extended: the watchers behind this one and the plugins profit from it.
-        extend_module_path(parse_env_dict(config["env"]))
         for hook, (target, _) in config["hooks"].items():
             self._importable(f"hooks.{hook}", target)
 

@@ -129,13 +129,13 @@ class Watcher(Adjustable, Outputs, ByHand):
         self.env: dict[str, str] | None = self._build_env(env)
         self.stdout_stream_conf = dict(stdout_stream) if stdout_stream else stdout_stream
         self.stderr_stream_conf = dict(stderr_stream) if stderr_stream else stderr_stream
+        if self.env:
+            environ.extend_module_path(self.env)  # classes of streams and hooks may live there
         self.stdout_stream = make_stream(self.stdout_stream_conf)
         self.stderr_stream = make_stream(self.stderr_stream_conf)
         self.stream_redirector: Any = None
         self.hooks: dict[str, Any] = {}
         self.ignore_hook_failure: list[str] = list(ALWAYS_FORGIVEN)
-        if self.env:
-            environ.extend_module_path(self.env)
         for hook, target in (hooks or {}).items():
             self._set_hook(hook, target)
         #: The processes by pid, dead ones included until their end was dealt with.

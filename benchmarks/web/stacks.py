@@ -106,13 +106,16 @@ class Stack:
         raise NotImplementedError
 
     def reload(self) -> None:
-        """Replace all workers, and return when the new ones are there and the old ones are gone."""
+        """Replace all workers, and return when the old ones are gone and one of the new ones serves.
+
+        Else, on a busy machine, the next reload would replace workers that still import their modules.
+        """
         old = self.workers()
         self.ask_for_reload()
 
         def replaced() -> bool:
             gone = not any(os.path.exists(f"/proc/{pid}") for pid in old)
-            return gone and len(self.workers() - old) == self.setting.workers
+            return gone and len(self.workers() - old) == self.setting.workers and answers(self.port)
 
         processes.wait_until(replaced, RELOAD_SECONDS, f"the reload of {self.title}", pause=0.02)
 

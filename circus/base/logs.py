@@ -1,16 +1,17 @@
 """The logger of the package, and how log output is set up from a level and a destination.
 
 Every module logs through :data:`logger`. ``circusd``, ``circusd-stats`` and ``circus-plugin`` call
-:func:`configure_logger` once their settings are known; a USR1 or HUP ends in :func:`reopen_log_files`. This
-    module
+:func:`configure_logger` once their settings are known; a USR1 or HUP ends in :func:`reopen_log_files`. This module
 must not know watchers, arbiters or configuration files: it gets plain strings. The rarely needed parts of
 :mod:`logging` (handlers, config) are imported where they are used, which keeps them off the start path.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 from typing import Any
 
 from circus.exc import ConfigError
@@ -141,16 +142,42 @@ def _open_watched_file(path: str) -> logging.Handler:
     """Append to ``path`` and follow a rotation. Python closes its files on exec: no worker inherits them."""
     from logging.handlers import WatchedFileHandler  # kept off the start path
 
-    class WatchedLogFile(WatchedFileHandler):
-        """Whoever logs must not break because a rotated file cannot be opened, as with the base class."""
-
-        def emit(self, record: logging.LogRecord) -> None:
-            try:
-                super().emit(record)
-            except OSError:
-                self.handleError(record)
+    class WatchedLogFile(_CountsLosses, WatchedFileHandler):
+        """The log file of circusd."""
 
     return WatchedLogFile(path)
+
+
+class _CountsLosses(logging.Handler):
+    """A part of a handler: a line that cannot be written is lost and counted, and standard error is told once.
+
+    The base classes print a traceback for each of them, or raise when a rotated file cannot be opened again.
+    """
+
+    lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        before = self.lost
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+        if before and self.lost == before:
+            self.lost = 0
+            text = f"{before} lines of this log were lost"
+            super().emit(logging.LogRecord(record.name, logging.WARNING, "", 0, text, None, None))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):  # a mistake in the call that logs
+            super().handleError(record)
+            return
+        if not self.lost and sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # there is nobody left to tell
+                text = f"the log {self} cannot be written: {error}; its lines are lost until it can, from this on: "
+                sys.stderr.write(text + self.format(record) + "\n")
+                sys.stderr.flush()
+        self.lost += 1
 
 
 def _open_syslog(destination: str) -> logging.Handler:
@@ -159,12 +186,16 @@ def _open_syslog(destination: str) -> logging.Handler:
 
     address, _, word = destination.partition("?")
     facility = word.lower() if word.lower() in SysLogHandler.facility_names else "user"
+
+    class SystemLog(_CountsLosses, SysLogHandler):
+        """The log of circusd at a syslog daemon."""
+
     if address.startswith("/"):
-        return SysLogHandler(address, facility)
+        return SystemLog(address, facility)
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):  # no port; a bracketed IPv6 address has colons of its own
         host, port = address, ""
-    return SysLogHandler((host.strip("[]") or "localhost", int(port or SYSLOG_UDP_PORT)), facility)
+    return SystemLog((host.strip("[]") or "localhost", int(port or SYSLOG_UDP_PORT)), facility)
 
 
 def _configure_from_file(path: str) -> None:

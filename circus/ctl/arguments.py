@@ -112,8 +112,14 @@ def parse_arguments(args: Sequence[str], commands: Commands) -> dict[str, Any]:
             names = ", ".join(map(repr, commands))
             raise CommandLineError(f"argument command: invalid choice: {word!r} (choose from {names})", prog)
     if extras:
-        raise CommandLineError(f"unrecognized arguments: {' '.join(extras)}", prog)
+        raise CommandLineError(f"unrecognized arguments: {' '.join(extras)}{_remedy(extras, spoken)}", prog)
     return {"args": Namespace(**values, **spoken), **values}
+
+
+def _remedy(extras: list[str], spoken: dict[str, Any]) -> str:
+    """What to do about options of circusctl itself that stand behind the command."""
+    late = next((word.partition("=")[0] for word in extras if word[2:].partition("=")[0] in _DEFAULTS), None)
+    return f" ({late} stands before the command: {late} ... {spoken['command']})" if late and spoken else ""
 
 
 class _Words:

@@ -59,15 +59,20 @@ class Remark(Record):
     def sentence(self) -> str:
         """Text and advice in one line, whatever the imported file had in it."""
         said = f"no equivalent: {self.text}" if self.kind == MISSING else self.text
-        return " ".join(f"{said}; {self.advice}".split() if self.advice else said.split())
+        return _visible(f"{said}; {self.advice}" if self.advice else said)
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.option}: {self.sentence()}" if self.option else f"{place}: {self.sentence()}"
+        return ": ".join([_visible(place), *filter(None, [_visible(self.option), self.sentence()])])
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, for JSON."""
         return {name: getattr(self, name) for name in self._fields}
+
+
+def _visible(text: str) -> str:
+    """A text on one line that does nothing to a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 
 class Section:
@@ -98,6 +103,7 @@ class Conversion:
         self.format, self.file = format, file
         self.sections: dict[str, Section] = {}
         self.remarks: list[Remark] = []
+        self._remarked: set[Remark] = set()
         self.secrets = False
         self._names: set[str] = {"circushttpd", "circusd-stats"}
 
@@ -115,7 +121,8 @@ class Conversion:
     ) -> None:
         """Note something; the same thing at the same place is noted once."""
         found = Remark(kind, place[0], place[1], option, text, advice, section)
-        if found not in self.remarks:
+        if found not in self._remarked:
+            self._remarked.add(found)
             self.remarks.append(found)
 
     def put(

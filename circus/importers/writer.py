@@ -6,14 +6,10 @@ change is a bug in :mod:`circus.importers.dialect`, and must not become a progra
 
 from __future__ import annotations
 
-import re
-
 from circus.importers.conversion import Conversion, ImportFailure, Remark, Section
 from circus.ini import Document
 
 _WIDTH = 100
-#: What would end a line, or be invisible in it.
-_BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff]+")
 
 
 def render(conversion: Conversion) -> str:
@@ -37,8 +33,7 @@ def _section(section: Section, remarks: list[Remark]) -> str:
     for comment in section.comments:
         lines += _comment(comment)
     for remark in remarks:
-        told = f"{remark.option}: {remark.sentence()}" if remark.option else remark.sentence()
-        lines += _comment(told)
+        lines += _comment(f"{remark.option}: {remark.sentence()}" if remark.option else remark.sentence())
     for name, value in section.options.items():
         lines.append(f"{name} = {value}".rstrip().replace("\n", "\n    "))
     return "\n".join(lines) + "\n"
@@ -46,7 +41,7 @@ def _section(section: Section, remarks: list[Remark]) -> str:
 
 def _comment(text: str) -> list[str]:
     """A comment in lines of a width that can be read; blanks at the beginning stay."""
-    text = _BLANKS.sub(" ", text)
+    text = _one_line(text)
     indent = text[: len(text) - len(text.lstrip())]
     lines, line = [], "#" + indent
     for word in text.split():
@@ -58,7 +53,8 @@ def _comment(text: str) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    return _BLANKS.sub(" ", text)
+    """The text without line ends and without what does something to a terminal."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _read_back(text: str, conversion: Conversion) -> None:

@@ -51,7 +51,7 @@ class Beginnings(Endings):
         self._tally(slot, 1)
         if self.op is not None and (self.op.surge or self.op.queue is not None):
             self.op.newcomers.add(slot.sid)
-        slot.why = self._cause() if self.op is not None else self._why.pop(wid, "") or self._last_cause
+        slot.why = self._cause() if self.op is not None else self._reason(wid)
         self._take_wid(wid)
 
         def answered(go: bool) -> None:
@@ -65,6 +65,12 @@ class Beginnings(Endings):
                 self._refused("before_spawn refused")
 
         self._ask("before_spawn", answered)
+
+    def _reason(self, wid: int) -> str:
+        """Why a worker is started when nobody asked for it: what became of the one before it."""
+        # After a reload the lowest free id is not that of the worker that ended.
+        before = wid if wid in self._why else next(iter(self._why), wid)
+        return self._why.pop(before, "") or self._last_cause
 
     def _started(self, fact: steps.Started) -> None:
         slot = self.slots.get(fact.sid)

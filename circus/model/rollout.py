@@ -43,6 +43,8 @@ class Rollout(Beginnings):
         """Start the workers that are missing, as far as pacing, warm-up and hooks allow now."""
         # One that is ending keeps its place until it is gone: its port and files may be needed by the next.
         missing = self.rules.numprocesses - self._present - self._ending
+        if missing <= 0 and not self._leaving:
+            self._why.clear()  # of those that needed no successor
         if missing <= 0 or not (self._filling or (self.rules.respawn and not self.rules.on_demand)):
             return
         surge = self.op is not None and self.op.surge

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from circus.model.dashboard import Endpoint, Node, find_alerts
+from circus.model.dashboard.endpoint import HOUSE
 from circus.model.dashboard.node import DAEMON, SOCKETS, WATCHER, WORKER
 from circus.model.dashboard.series import fill_gaps
 from circus.model.plugincmd import decode_config
@@ -218,7 +219,7 @@ def sockets_of(model: Endpoint, listed: Iterable[Mapping[str, Any]], facts: Fact
             "queue": whole(values.get("queue")),
             "reads": whole(values.get("reads")),
             "overflows": whole(values.get("overflows")),
-            "consumers": consumers(name, users),
+            "consumers": [*[name] * (name in HOUSE), *consumers(name, users)],
         })  # fmt: skip
     return found
 

@@ -17,6 +17,8 @@ _SECRET = re.compile(
     r"(?i)(passw|passwd|pwd|secret|token|api_?key|private|credential|auth|session|cookie|dsn|signature|access_key|"
     r"license|salt)|(?:^|_)(key|pass)$"
 )
+#: Variables of every shell that only look like passwords.
+_DIRECTORIES = frozenset({"PWD", "OLDPWD"})
 #: ``--password x``, ``--token=x``, ``PASSWORD=x``, ``scheme://user:x@host``.
 _IN_WORDS = re.compile(
     r"(?i)(?P<flag>--?[\w-]*(?:passw(?:or)?d|secret|token|api-?key|credential)[\w-]*[= ])(?P<value>\S+)"
@@ -31,7 +33,7 @@ _IN_WORDS = re.compile(
 
 def is_secret(name: str) -> bool:
     """Whether a variable of that name holds something that is nobody's business."""
-    return _SECRET.search(name) is not None
+    return name not in _DIRECTORIES and _SECRET.search(name) is not None
 
 
 def masked_text(text: str) -> str:

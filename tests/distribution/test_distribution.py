@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib.metadata
 import importlib.util
 import os
@@ -165,3 +166,15 @@ def test_shells_and_man_find_their_files(environment: Path) -> None:
     pages = {path.name for path in (share / "man").glob("man?/*")}
     assert pages == {path.name for path in (ROOT / "docs" / "man").glob("*.[0-9]")}
     assert {f"{name}.1" for name in ("circusd", "circusctl")} <= pages
+
+
+def test_the_lowest_versions_that_are_allowed_are_tested(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read(f"circus-{circus.__version__}.dist-info/METADATA").decode()
+    required = HeaderParser().parsestr(text).get_all("Requires-Dist", [])
+    allowed = {line.replace(">=", "==") for line in required if "extra ==" not in line}
+    tox = configparser.RawConfigParser()
+    tox.read(ROOT / "tox.ini")
+    tested = {line for line in tox["testenv:lowest"]["deps"].split("\n") if "==" in line}
+    assert allowed == tested
+    assert all(">=" in line for line in required)

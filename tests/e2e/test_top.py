@@ -196,6 +196,8 @@ def test_what_was_said_before_the_daemon_began(tmp_path):
             terminal.press("y")
             terminal.sees(r"reloadconfig .*: done")
             terminal.sees(r"2/2")
+            terminal.press("q")
+            assert terminal.ended() == "0"
         finally:
             terminal.close()
 

@@ -149,13 +149,18 @@ def test_environment(monkeypatch):
     )
 
 
-def test_pythonpath_is_searched_for_hooks(tmp_path):
-    (tmp_path / "hooks_of_mine.py").write_text("def go(**kw): return True\n")
+def test_pythonpath_is_searched_for_hooks_and_streams(tmp_path):
+    (tmp_path / "hooks_of_mine.py").write_text("def go(**kw): return True\nclass Sink:\n    def __call__(self, data): 0\n")
     before = list(sys.path)
     try:
         watcher = Watcher(
-            "w", "c", env={"PYTHONPATH": str(tmp_path)}, hooks={"before_start": ("hooks_of_mine.go", True)}
+            "w",
+            "c",
+            env={"PYTHONPATH": str(tmp_path)},
+            hooks={"before_start": ("hooks_of_mine.go", True)},
+            stdout_stream={"class": "hooks_of_mine.Sink"},
         )
+        assert type(watcher.stdout_stream).__name__ == "Sink"
         assert str(tmp_path) in sys.path
         assert watcher.hooks["before_start"].__name__ == "go"
         assert "before_start" in watcher.ignore_hook_failure

@@ -202,6 +202,12 @@ def test_hooks(checked: Checked) -> None:
     assert sys.path == path
 
 
+def test_a_class_of_a_stream_may_live_where_the_watcher_says(checked: Checked) -> None:
+    (checked.directory / "my_check_stream.py").write_text("class Sink:\n    def __call__(self, data): pass\n")
+    own = f"[env:w]\nPYTHONPATH = {checked.directory}\n"
+    assert checked.watcher("stdout_stream.class = my_check_stream.Sink", own) == []
+
+
 def test_plugin(checked: Checked) -> None:
     (problem,) = checked("[plugin:p]\nuse = no.such.Plugin\n")
     assert (problem.line, problem.text) == (2, "import_string() failed for 'no.such.Plugin'.")

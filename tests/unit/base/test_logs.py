@@ -126,7 +126,14 @@ def test_a_vanished_directory_does_not_break_who_logs(tmp_path, capsys):
     configure_logger(logger, "info", str(tmp_path / "d" / "x.log"))
     (tmp_path / "d").rename(tmp_path / "e")
     logger.info("still alive")
-    assert "still alive" in capsys.readouterr().err
+    logger.info("not told again")
+    assert re.fullmatch(r"the log .*x.log.* cannot be written: .*No such file.*still alive\n", capsys.readouterr().err)
+    (tmp_path / "d").mkdir()
+    logger.info("back")
+    assert [line.partition("] ")[2] for line in (tmp_path / "d" / "x.log").read_text().splitlines()] == [
+        "[INFO] back",
+        "[WARNING] 2 lines of this log were lost",
+    ]
 
 
 def test_configuring_again_closes_the_file(tmp_path):
@@ -155,7 +162,7 @@ def test_syslog_by_udp(output, address, facility):
     assert handler.formatter.datefmt == "%b %d %H:%M:%S"
 
 
-def test_syslog_by_socket(tmp_path):
+def test_syslog_by_socket(tmp_path, capsys):
     import socket
 
     path = str(tmp_path / "log")
@@ -167,6 +174,17 @@ def test_syslog_by_socket(tmp_path):
         message = receiver.recv(1000)
     assert message.startswith(b"<142>")
     assert b"[INFO] hello" in message
+    os.unlink(path)
+    capsys.readouterr()
+    logger.info("nobody listens")
+    logger.info("nobody listens")
+    assert capsys.readouterr().err.count("\n") == 1
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(path)
+        receiver.settimeout(10)
+        logger.info("again")
+        assert b"again" in receiver.recv(1000)
+        assert b"2 lines of this log were lost" in receiver.recv(1000)
 
 
 @pytest.mark.parametrize("word", ["default", "Default", None, ""])

@@ -331,12 +331,12 @@ def test_in_bash(program, daemon, monkeypatch, line, expected):
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
 def test_bash_reads_the_script_without_complaint():
-    subprocess.run(["bash", "-n", str(ROOT / "extras/completion/circusctl.bash")], check=True, timeout=60)
+    subprocess.run(["bash", "-n", str(ROOT / "packaging/completion/circusctl")], check=True, timeout=60)
 
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here")
 def test_zsh_reads_the_script_without_complaint():
-    subprocess.run(["zsh", "-n", str(ROOT / "extras/completion/_circusctl")], check=True, timeout=60)
+    subprocess.run(["zsh", "-n", str(ROOT / "packaging/completion/_circusctl")], check=True, timeout=60)
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="no fish here")

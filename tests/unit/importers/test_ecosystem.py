@@ -169,7 +169,7 @@ def test_environments():
         "PORT": "80", "A": "x y", "N": "3", "F": "2", "B": "true", "O": '{"a": 1}', "S": "$HOME",
     }
     assert "Z" not in env
-    assert "#  A = se cret" in render(conversion)
+    assert "#   A = se cret" in render(conversion)
 
 
 def test_counted_variables():

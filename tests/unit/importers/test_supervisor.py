@@ -334,6 +334,13 @@ def test_any_text_is_converted(text):
         assert "\n" not in str(remark)
 
 
+def test_remarks_do_nothing_to_a_terminal():
+    conversion = imported("[program:a]\ncommand=a\nx\x1b[2J\u202e=1\nwhat\x07\n[pro\x1b[31m]\n")
+    told = [*map(str, conversion.remarks), *render(conversion).splitlines()]
+    assert len(conversion.remarks) == 3
+    assert all(line.isprintable() for line in told)
+
+
 def test_what_cannot_be_guessed():
     with pytest.raises(ImportFailure, match="like no format"):
         convert("", "x")

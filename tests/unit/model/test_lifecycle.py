@@ -698,6 +698,28 @@ def test_graceful_reload_brings_up_the_new_before_the_old_go() -> None:
     assert play.wids() == [1, 2]
 
 
+def test_a_successor_knows_whom_it_replaces_whatever_its_id() -> None:
+    play = started(numprocesses=2)
+    play.want(Wish.RELOAD)
+    play.advance(1.0)
+    assert play.wids() == [3, 4]
+    play.advance(5.0)
+    play.die(code=-9)
+    assert play.wids() == [1, 4]
+    assert play.payloads[-1][1]["cause"] == "replaces pid 1003, which was killed by SIGKILL"
+
+
+def test_who_was_not_replaced_is_nobodys_predecessor() -> None:
+    play = started(numprocesses=2, respawn=False)
+    play.advance(10)
+    play.die()
+    play.rules.numprocesses = 1
+    play.want(Wish.RESIZE, "down")
+    play.rules.numprocesses = 2
+    play.want(Wish.RESIZE, "up")
+    assert play.payloads[-1][1]["cause"] == "test"
+
+
 def test_reload_is_called_off_when_a_new_worker_dies_on_trial() -> None:
     play = started(numprocesses=2)
     play.want(Wish.RELOAD)

@@ -37,6 +37,8 @@ const DOING = {
   rm: "Removing",
   set: "Changing",
 };
+/** The endpoint that circusctl takes when it is told none. */
+const USUAL = "tcp://127.0.0.1:5555";
 /** Which events count as progress of an action on one watcher, and on all. */
 const ONE = {
   start: "spawn",
@@ -61,16 +63,28 @@ export class Actions {
     return this.api.may(role) ? "" : `needs the role ${role}; you are ${this.api.session.role || "nobody"}`;
   }
 
-  /** The command line that does the same. */
-  line(action, name, extra = []) {
-    const waits = ["start", "stop", "restart", "reload"].includes(action);
+  /** The command line that does the same. @param {string} [eid] whose daemon; the only one by default */
+  line(action, name, extra = [], eid = "") {
+    const waits = ["start", "stop", "restart", "reload", "reloadconfig"].includes(action);
     return shellWords([
       "circusctl",
+      ...this.#where(eid),
       action,
       ...(name ? [name] : []),
       ...extra.map(String),
       ...(waits ? ["--waiting"] : []),
     ]);
+  }
+
+  /** What tells circusctl which daemon is meant, where it is not the usual one. */
+  #where(eid) {
+    const all = this.store.peek("overview")?.endpoints || {};
+    const ids = Object.keys(all);
+    const found = all[eid] || (ids.length === 1 ? all[ids[0]] : null);
+    return [
+      ...(found && found.endpoint !== USUAL ? ["--endpoint", found.endpoint] : []),
+      ...(found?.ssh ? ["--ssh", found.ssh] : []),
+    ];
   }
 
   /**
@@ -84,8 +98,8 @@ export class Actions {
     const { name } = watcher;
     const running = watcher.count || 0;
     const question = QUESTIONS[action]?.(name, running, body);
-    if (question && !(await confirm({ ...question, line: this.line(action, name, EXTRAS[action]?.(body) || []) })))
-      return null;
+    const line = this.line(action, name, EXTRAS[action]?.(body) || [], eid);
+    if (question && !(await confirm({ ...question, line }))) return null;
     const of = action === "stop" || action === "rm" ? running : watcher.numprocesses || 1;
     const counted = (message) =>
       message.endpoint === eid && message.data.event === ONE[action] && sameWatcher(message.data.watcher, name);
@@ -97,7 +111,7 @@ export class Actions {
         action === "rm"
           ? this.api.send("DELETE", watcherPath(name), { query: { endpoint: eid } })
           : this.api.post(watcherPath(name, action), body, { endpoint: eid }),
-      { counted: many ? counted : null, of, words, line: this.line(action, name, EXTRAS[action]?.(body) || []) },
+      { counted: many ? counted : null, of, words, line },
     );
   }
 
@@ -119,7 +133,7 @@ export class Actions {
         `This concerns ${plural(of, "watcher")}${action === "start" ? "" : ` with ${plural(workers, "worker")}`}, in the order of their priority.`,
         action === "stop" ? " Nothing will serve until they are started again." : "",
       ),
-      line: this.line(action),
+      line: this.line(action, "", [], eid),
     });
     if (!asked) return null;
     const seen = new Set();
@@ -133,7 +147,7 @@ export class Actions {
       counted,
       of,
       words: (done) => `${done} of ${of} watchers`,
-      line: this.line(action),
+      line: this.line(action, "", [], eid),
     });
   }
 

@@ -63,7 +63,7 @@ function addForm(ctx, schema) {
   const endpoint = endpointSelect(ctx, () => check());
   const endpointBox = h("label", { class: "field" }, h("span", null, "Daemon"), endpoint);
   const start = h("input", { type: "checkbox", class: "switch", checked: true, on: { change: () => check() } });
-  const line = copyLine("");
+  const line = copyLine("circusctl add --start NAME CMD");
   const section = h("pre", {
     class: "ini",
     tabindex: "0",

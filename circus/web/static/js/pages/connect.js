@@ -1,6 +1,6 @@
 /** Which daemons the console is connected to; connecting to more, typed or discovered. */
 
-import { attr, h, keyed, put, show, text } from "../dom.js";
+import { attr, h, keyed, show, text } from "../dom.js";
 import { clock } from "../format.js";
 import { confirm } from "../ui/dialog.js";
 import { icon } from "../ui/icons.js";
@@ -47,8 +47,9 @@ export function mount(ctx) {
   const discovered = h("ul", { class: "known-list" });
   const quiet = h(
     "p",
-    { class: "hint" },
-    "Nothing was discovered by multicast. Daemons on other networks have to be typed.",
+    { class: "hint icon-hint" },
+    icon("search"),
+    h("span", null, "Nothing was discovered by multicast. Daemons on other networks have to be typed."),
   );
   const connected = panel("Connected");
   connected.body.append(known, none);
@@ -166,7 +167,6 @@ export function mount(ctx) {
     attr(field, "aria-invalid", null);
     connect(endpoint, ssh.value.trim());
   });
-  put(quiet, icon("search"), " Nothing was discovered by multicast. Daemons on other networks have to be typed.");
   read();
   return () => clearTimeout(timer);
 }

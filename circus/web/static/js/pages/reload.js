@@ -30,7 +30,7 @@ export function mount(ctx) {
   );
   const stamp = h("p", { class: "hint", role: "status" });
   const list = h("div");
-  const line = copyLine("circusctl reloadconfig --waiting");
+  const line = copyLine("");
   const block = panel("The plan", { tools: [endpoint, again], hint: "What differs between the file and what runs" });
   block.body.append(stamp, list, h("div", { class: "save-bar" }, h("div", { class: "grow" }, line), apply));
   ctx.root.append(block);
@@ -84,6 +84,7 @@ export function mount(ctx) {
 
   function draw(told) {
     const lines = (told.plan || []).filter((each) => !/^nothing to do$/i.test(each));
+    line.setLine(ctx.actions.line("reloadconfig", "", [], eid()));
     text(stamp, `Compared at ${clock(ctx.live.now())}.`);
     put(
       list,
@@ -104,7 +105,7 @@ export function mount(ctx) {
     const reply = await ctx.actions.run(
       "Reloading the configuration",
       () => ctx.api.post("reloadconfig", { waiting: true }, { endpoint: eid() }),
-      { line: "circusctl reloadconfig --waiting" },
+      { line: ctx.actions.line("reloadconfig", "", [], eid()) },
     );
     if (reply || list.isConnected) plan();
   }

@@ -8,6 +8,9 @@ import { drawSpark, sparkline } from "../ui/sparkline.js";
 import { DataTable } from "../ui/table.js";
 import { endpointsOf, loading, markStale, panel } from "./parts.js";
 
+/** What belongs to Circus itself, and has no page. */
+const HOUSE = new Set(["circushttpd", "circusd-stats"]);
+
 export function mount(ctx) {
   ctx.setHead({ title: "Sockets" });
   const wait = loading();
@@ -140,7 +143,9 @@ function socketTable(ctx, eid) {
           put(
             node,
             row.consumers?.length
-              ? row.consumers.map((name) => h("a", { href: watcherHref(ctx.router, eid, name) }, name))
+              ? row.consumers.map((name) =>
+                  HOUSE.has(name) ? h("span", null, name) : h("a", { href: watcherHref(ctx.router, eid, name) }, name),
+                )
               : h("span", { class: "hint" }, "nobody"),
           );
         },

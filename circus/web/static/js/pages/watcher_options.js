@@ -54,12 +54,11 @@ function rowsOf(page, told) {
     .filter((row) => !row.family || row.name !== row.family)
     .filter((row) => row.name in values || row.settable);
   const free = Object.keys(values)
-    .filter((name) => !known.has(name))
-    .map(
-      (name) =>
-        told.options.find((row) => row.family && name.startsWith(row.family) && row.name === row.family) || null,
-    )
-    .map((row, index) => [Object.keys(values).filter((name) => !known.has(name))[index], row])
+    .filter((name) => !known.has(name) && !isLeftover(name, values[name]))
+    .map((name) => [
+      name,
+      told.options.find((row) => row.family && name.startsWith(row.family) && row.name === row.family) || null,
+    ])
     .map(([name, row]) => ({
       kind: "text",
       choices: null,
@@ -74,6 +73,11 @@ function rowsOf(page, told) {
       name,
     }));
   return [...rows, ...free];
+}
+
+/** What old readers of files leave behind, and nobody set. */
+function isLeftover(name, value) {
+  return name.startsWith("__") || (name.endsWith("_stream_conf") && optionText(value) === "{}");
 }
 
 function valueOf(page, row) {
@@ -177,6 +181,7 @@ function readRow(page, row, edit) {
   node.refresh = () => {
     const now = valueOf(page, row);
     node.classList.toggle("default", !differs(page, row));
+    node.classList.toggle("long", row.name === "cmd" || optionText(now).length > 60);
     if (row.kind === "variables" && now && typeof now === "object") {
       const key = JSON.stringify(now);
       if (node.shown !== key) put(value, envList(page, now));
