@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Bytes read at once, and the longest piece of a line that is told.
 _CHUNK, _LONGEST = 1 << 18, 1 << 16
-#: A compressed file is read from its beginning, and only its last lines are kept: so many, or of so many bytes.
+#: A compressed file is read from its beginning, as often as it has so many lines, or lines of so many bytes.
 KEPT_LINES, _KEPT_BYTES = 20_000, 32 << 20
 #: Files of one log that are opened at most, the newest ones.
 _MOST_FILES = 200
@@ -91,7 +91,7 @@ class LogFiles:
             self.at = name
             opener = _OPENERS.get(os.path.splitext(name)[1])
             try:
-                for line in _packed_lines(opener(file), self) if opener else _plain_lines(file, size):
+                for line in _packed_lines(file, opener, self) if opener else _plain_lines(file, size):
                     if self.is_closed:
                         return
                     yield line[-_LONGEST:].decode("utf-8", "replace").rstrip("\r")
@@ -145,16 +145,21 @@ def _plain_lines(file: IO[bytes], end: int) -> Iterator[bytes]:
         yield tail
 
 
-def _packed_lines(file: IO[bytes], files: LogFiles) -> Iterator[bytes]:
-    """The last lines of a compressed file."""
-    kept: deque[bytes] = deque()
-    size = 0
-    while line := file.readline(_LONGEST):
-        kept.append(line.rstrip(b"\n"))
-        size += len(line)
-        while len(kept) > KEPT_LINES or size > _KEPT_BYTES:
-            size -= len(kept.popleft()) + 1
-        if files.is_closed:
-            return
-    while kept:
-        yield kept.pop()
+def _packed_lines(raw: IO[bytes], unpack: Any, files: LogFiles) -> Iterator[bytes]:
+    """All lines of a compressed file: the last ones first, then, read once more, those before them, and so on."""
+    end: int | None = None
+    while end != 0:
+        raw.seek(0)
+        kept: deque[bytes] = deque()
+        size = count = 0
+        with unpack(raw) as file:
+            while count != end and (line := file.readline(_LONGEST)):
+                kept.append(line.rstrip(b"\n"))
+                size, count = size + len(line), count + 1
+                while len(kept) > KEPT_LINES or size > _KEPT_BYTES:
+                    size -= len(kept.popleft()) + 1
+                if files.is_closed:
+                    return
+        end = count - len(kept)
+        while kept:
+            yield kept.pop()

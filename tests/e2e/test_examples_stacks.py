@@ -159,25 +159,41 @@ def test_an_asyncio_service(checkout: Path) -> None:
         eventually(lambda: daemon.log.count("has finished") == 2)
 
 
+@contextmanager
+def customer(checkout: Path, jobs: int) -> Iterator[None]:
+    """Somebody who sends jobs to the pool; in the end all must have been answered."""
+    submit = ["examples/crypto_pool/submit.py", "examples/crypto_pool/queue.sock", str(jobs), "10000"]
+    sent = subprocess.Popen([sys.executable, *submit], cwd=checkout, stdout=subprocess.PIPE, text=True)
+    try:
+        yield
+        said, _ = sent.communicate(timeout=4 * PATIENCE)
+    finally:
+        sent.kill()
+        sent.wait()
+    assert (sent.returncode, f"sent {jobs}, lost 0" in said) == (0, True), said
+
+
 def test_a_pool_that_changes_its_size_loses_no_job(checkout: Path) -> None:
     text = adapted("crypto_pool/crypto_pool.ini", ("numprocesses = 175", "numprocesses = 20"))
     with Daemon(checkout, text, variables=ACTIVATED) as daemon:
-        submit = [sys.executable, "examples/crypto_pool/submit.py", "examples/crypto_pool/queue.sock", "300", "10000"]
-        customer = subprocess.Popen(submit, cwd=checkout, stdout=subprocess.PIPE, text=True)
-        try:
-            daemon.wait_status("pool", "active")
+        daemon.wait_status("pool", "active")
+        with customer(checkout, 300):
             assert daemon.call("incr", name="pool", nb=5, waiting=True)["numprocesses"] == 25
-            for pid in daemon.pids("pool")[:3]:
+            for pid in daemon.pids("pool")[:10]:
                 os.kill(pid, signal.SIGKILL)
             assert daemon.call("decr", name="pool", nb=15, waiting=True)["numprocesses"] == 10
-            daemon.call("restart", name="broker", waiting=True)
-            said, _ = customer.communicate(timeout=4 * PATIENCE)
-        finally:
-            customer.kill()
-            customer.wait()
-        assert customer.returncode == 0, said
-        assert "sent 300, lost 0" in said
         assert len(daemon.pids("pool")) == 10
+
+
+def test_a_pool_whose_broker_is_killed_loses_no_job(checkout: Path) -> None:
+    text = adapted("crypto_pool/crypto_pool.ini", ("numprocesses = 175", "numprocesses = 2"))
+    with Daemon(checkout, text, variables=ACTIVATED) as daemon:
+        daemon.wait_status("pool", "active")
+        with customer(checkout, 100):
+            for _ in range(2):
+                (pid,) = daemon.pids("broker")
+                os.kill(pid, signal.SIGKILL)
+                eventually(lambda dead=pid: daemon.pids("broker") not in ([dead], []))
 
 
 def test_the_pool_computes_what_it_was_asked(checkout: Path) -> None:

@@ -107,7 +107,7 @@ function socketTable(ctx, eid) {
         label: "Arrivals",
         title: "Connections that arrived in the last period",
         align: "right",
-        cls: "c-figure",
+        cls: "c-figure p1",
         descending: true,
         sort: (row) => row.reads ?? row.hits,
         text: (row) => count(row.reads ?? row.hits),
