@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
@@ -331,18 +332,14 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         self._attach_inherited()
         ticket = self._start_watchers(None, boot=True)
         self._boot.run_ready(BOOT_BUDGET)
-        from circus.system.aio import load_asyncio  # only now: the first workers are running
-        from circus.system.stall import StallSelector
-        from circus.system.zmqcontext import load_zmq
-
         loop = waiting_loop()  # an embedding program's, which counts on it being run
         theirs = loop is not None
         if loop is None:
-            asyncio = load_asyncio(tls=self._runs_foreign_code())
-            self.stalls = StallSelector()
-            load_zmq()  # whoever imports it next gets it as it is then
-            loop = asyncio.SelectorEventLoop(self.stalls)
-            asyncio.set_event_loop(loop)
+            try:
+                loop = self._make_loop()  # only now: the first workers are running
+            except BaseException:
+                self._kill_without_loop()
+                raise
         try:
             self._boot.adopt(loop)
             self._attach()
@@ -365,6 +362,8 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
             self._flush_sinks()
             empty_reserve()
             if not theirs:
+                import asyncio
+
                 asyncio.set_event_loop(None)
                 loop.close()
             self._drop_context()
@@ -391,6 +390,25 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
         self.sys_hdl = SysHandler(self)
 
     _loop_stopped = True
+
+    def _make_loop(self) -> Any:
+        """Load asyncio and ZeroMQ. :raises ImportError: one of them is missing or broken."""
+        from circus.system.aio import load_asyncio
+        from circus.system.stall import StallSelector
+        from circus.system.zmqcontext import load_zmq
+
+        asyncio = load_asyncio(tls=self._runs_foreign_code())
+        self.stalls = StallSelector()
+        load_zmq()  # whoever imports it next gets it as it is then
+        loop = asyncio.SelectorEventLoop(self.stalls)
+        asyncio.set_event_loop(loop)
+        return loop
+
+    def _kill_without_loop(self) -> None:
+        """End the first workers, each the leader of a group of its own, when nothing can look after them."""
+        for pid in [pid for watcher in self.watchers for pid in watcher.processes]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
     def _stop_everything_now(self, loop: Any) -> None:
         with contextlib.suppress(Exception):

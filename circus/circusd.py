@@ -191,11 +191,10 @@ def _serve(args: Arguments, inherited: set[int]) -> int:
             if not again:
                 return 0
     except OSError as error:
-        text = f"exception {error.strerror or error} caught"
-        logger.error(text)
-        if not _logs_to_stderr():
-            print(f"circusd: {text}", file=sys.stderr)
-        return 1
+        return _end(f"exception {error.strerror or error} caught")
+    except ImportError as error:
+        logger.debug("the whole story", exc_info=True)
+        return _end(f"a package that circusd needs is missing or broken: {error}; install Circus again with pip")
     except KeyboardInterrupt:
         return 0
     finally:
@@ -205,6 +204,14 @@ def _serve(args: Arguments, inherited: set[int]) -> int:
             pidfile.unlink()
         if notifier is not None:
             notifier.close()
+
+
+def _end(text: str) -> int:
+    """Say why nothing runs, where it is seen; the exit status."""
+    logger.error(text)
+    if not _logs_to_stderr():
+        print(f"circusd: {text}", file=sys.stderr)
+    return 1
 
 
 def _service_manager() -> Notifier | None:

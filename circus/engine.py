@@ -181,7 +181,8 @@ class Engine:
     def close(self) -> None:
         """Let go of all descriptors, and of SIGCHLD."""
         taken, self._sigchld = self._sigchld, None
-        if taken is not None and signal.getsignal(signal.SIGCHLD) is taken[0]:
+        ours = taken is not None and signal.getsignal(signal.SIGCHLD) is taken[0]
+        if ours and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, signal.SIG_DFL if taken[1] is None else taken[1])
         self.reaper.close()
         self.sampler.close()

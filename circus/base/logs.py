@@ -167,7 +167,7 @@ class _CountsLosses(logging.Handler):
             text = f"{before} lines of this log were lost"
             super().emit(logging.LogRecord(record.name, logging.WARNING, "", 0, text, None, None))
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
+    def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):  # a mistake in the call that logs
             super().handleError(record)

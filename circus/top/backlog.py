@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from circus.exc import ArgumentError
@@ -98,6 +99,8 @@ class Backlog:
         self._known: Counter[str] = Counter()
         self.files = LogFiles(source.path)
         self._lines = self._read()
+        self._wanted: Callable[[str], bool] = bool
+        self._deadline = 0.0
         #: Whether there is nothing more.
         self.is_over = False
         #: Lines that were looked at.
@@ -119,46 +122,55 @@ class Backlog:
         :param until: read on to a line of which this is true.
         """
         found: list[OutputLine] = []
-        deadline = time.monotonic() + _PATIENCE
+        self._wanted, self._deadline = wanted, time.monotonic() + _PATIENCE
         for line in self._lines:
-            self.looked_at += 1
-            if not line.stream or wanted(line.text):
-                found.append(line)
-                if len(found) >= count or (until is not None and line.stream and until(line.text)):
-                    break
-            if self.looked_at % _CLOCK_EVERY == 0 and time.monotonic() > deadline:
+            if line is None:
+                break
+            found.append(line)
+            if len(found) >= count or (until is not None and line.stream and until(line.text)):
                 break
         else:
             self.is_over = True
         found.reverse()
         return found
 
-    def _read(self) -> Iterator[OutputLine]:
-        """The lines that belong here, the newest first; a remark where a file ends or a day begins."""
+    def _read(self) -> Iterator[OutputLine | None]:
+        """The lines that belong here and are wanted, the newest first; a remark where a file ends or a day begins; and
+        None when time is up."""
         at = day = ""
-        for text in self.files.lines():
-            line = self._line(text)
-            if self._known and self._known[line.text] > 0:
-                self._known[line.text] -= 1
+        for dressed in self.files.lines():
+            self.looked_at += 1
+            if self.looked_at % _CLOCK_EVERY == 0 and time.monotonic() > self._deadline:
+                yield None
+            when, pid, text = self._undress(dressed)
+            if self._known and self._known[text] > 0:
+                self._known[text] -= 1
                 continue
+            if not self._wanted(text) or (self._wid is not None and pid and self._pids.get(pid) != self._wid):
+                continue
+            moment = _instant(when, self._source.time_format) if when else 0.0
+            line = OutputLine(0, moment, self._watcher, self._pids.get(pid), pid, self._source.streams[0], text)
             if self.files.at != at:
                 at = self.files.at
                 yield line._replace(stream="", text=f"above: {at}")
-            if line.time and (today := time.strftime("%Y-%m-%d", time.localtime(line.time))) != day:
+            if moment and (today := _day(moment)) != day:
                 if day:
                     yield line._replace(stream="", text=day)
                 day = today
-            if self._wid is None or not line.pid or line.wid == self._wid:
-                yield line
+            yield line
 
-    def _line(self, text: str) -> OutputLine:
-        moment, pid = 0.0, 0
+    def _undress(self, text: str) -> tuple[str, int, str]:
+        """Time, pid and what was said; empty and 0 where the file does not tell."""
         if self._source.time_format and (dressed := _DRESSED.fullmatch(text)):
-            moment, pid, text = _instant(dressed[1], self._source.time_format), int(dressed[2]), dressed[3]
-        wid = self._pids.get(pid)
-        return OutputLine(0, moment, self._watcher, wid, pid, self._source.streams[0], text)
+            return dressed[1], int(dressed[2]), dressed[3]
+        return "", 0, text
 
 
+def _day(moment: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
+
+
+@lru_cache(maxsize=64)  # many lines have the same second
 def _instant(text: str, time_format: str) -> float:
     try:
         return time.mktime(time.strptime(text, time_format))

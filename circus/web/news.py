@@ -107,13 +107,16 @@ class News:
         return list(takewhile(lambda event: (event.get("seq") or 0) > seq, reversed(self.events)))
 
     def ends_since(self, seq: int) -> dict[str, str]:
-        """Watchers of which a worker failed after an event, with how the last one ended."""
+        """Watchers that were started or reloaded after an event and have failed since, with how the last one ended."""
         found: dict[str, str] = {}
+        touched: set[str] = set()
         for event in self.since(seq):
-            code = event.get("exit_code")
-            if event["event"] == "reap" and event.get("expected") is False and isinstance(code, int) and code:
-                found.setdefault(str(event.get("watcher")), _how(code))
-        return found
+            key, code = str(event.get("watcher")), event.get("exit_code")
+            if event["event"] in ("start", "reload"):
+                touched.add(key)
+            elif event["event"] == "reap" and event.get("expected") is False and isinstance(code, int) and code:
+                found.setdefault(key, _how(code))
+        return {key: how for key, how in found.items() if key in touched}
 
     def last(self, limit: int, key: str | None = None) -> list[dict[str, Any]]:
         """The last events, of one watcher or of all."""

@@ -19,7 +19,7 @@ VIEWPORT = {"width": 1280, "height": 900}
 PATIENCE = int(float(os.environ.get("CIRCUS_TEST_PATIENCE", "15")) * 1000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """The browser, one for all tests."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -64,7 +64,7 @@ def new_context(chromium: Any, **options: Any) -> Any:
     return context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_context(chromium: Any) -> Iterator[Any]:
     """The context of all windows that need no other one; the console's files are fetched once."""
     context = new_context(chromium)
@@ -91,7 +91,7 @@ def page(window: Watched) -> Any:
     return window.page()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mock() -> Iterator[Served]:
     """The mock server, one for all tests, with a quick clock."""
     with serving(pace=0.2) as served:

@@ -17,17 +17,33 @@ from tests.e2e.recording import lines_of, pid_in, up
 WEB = "[watcher:web]\ncmd = sleep 98765\n"
 
 
-def circusd(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def circusd(tmp_path: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A run of circusd that is expected to end by itself."""
     return subprocess.run(
         OURS.command("circus.circusd", *arguments),
         cwd=tmp_path,
-        env=OURS.environment(),
+        env=env or OURS.environment(),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
+
+
+def test_a_package_that_cannot_be_loaded_leaves_no_worker(tmp_path: Path) -> None:
+    """The first workers run before pyzmq is loaded."""
+    broken = tmp_path / "packages" / "zmq"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libzmq.so.5: no such file')\n")
+    worker = '/bin/sh -c "echo $$ >> pids; (exec sleep 98765) & wait"'
+    endpoints = "\n".join(f"{each} = ipc://{tmp_path}/{each}" for each in ("endpoint", "pubsub_endpoint"))
+    (tmp_path / "circus.ini").write_text(f"[circus]\n{endpoints}\n[watcher:web]\ncmd = {worker}\n")
+    env = OURS.environment()
+    env["PYTHONPATH"] = f"{broken.parent}:{env['PYTHONPATH']}"
+    run = circusd(tmp_path, "circus.ini", env=env)
+    assert run.returncode == 1
+    assert "is missing or broken: libzmq.so.5: no such file" in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stderr
 
 
 @pytest.fixture

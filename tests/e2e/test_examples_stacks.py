@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -160,16 +161,16 @@ def test_an_asyncio_service(checkout: Path) -> None:
 
 
 @contextmanager
-def customer(checkout: Path, jobs: int) -> Iterator[None]:
+def customer(checkout: Path, jobs: int) -> Iterator[subprocess.Popen[str]]:
     """Somebody who sends jobs to the pool; in the end all must have been answered."""
-    submit = ["examples/crypto_pool/submit.py", "examples/crypto_pool/queue.sock", str(jobs), "10000"]
+    submit = ["examples/crypto_pool/submit.py", "examples/crypto_pool/queue.sock", str(jobs), "20000"]
     sent = subprocess.Popen([sys.executable, *submit], cwd=checkout, stdout=subprocess.PIPE, text=True)
     try:
-        yield
+        yield sent
         said, _ = sent.communicate(timeout=4 * PATIENCE)
     finally:
         sent.kill()
-        sent.wait()
+        sent.communicate()
     assert (sent.returncode, f"sent {jobs}, lost 0" in said) == (0, True), said
 
 
@@ -177,10 +178,12 @@ def test_a_pool_that_changes_its_size_loses_no_job(checkout: Path) -> None:
     text = adapted("crypto_pool/crypto_pool.ini", ("numprocesses = 175", "numprocesses = 20"))
     with Daemon(checkout, text, variables=ACTIVATED) as daemon:
         daemon.wait_status("pool", "active")
-        with customer(checkout, 300):
+        with customer(checkout, 200):
+            for _ in range(6):  # one after the other: some die at work
+                victim = daemon.pids("pool")[0]
+                os.kill(victim, signal.SIGKILL)
+                eventually(lambda dead=victim: dead not in (now := daemon.pids("pool")) and len(now) == 20)
             assert daemon.call("incr", name="pool", nb=5, waiting=True)["numprocesses"] == 25
-            for pid in daemon.pids("pool")[:10]:
-                os.kill(pid, signal.SIGKILL)
             assert daemon.call("decr", name="pool", nb=15, waiting=True)["numprocesses"] == 10
         assert len(daemon.pids("pool")) == 10
 
@@ -189,11 +192,18 @@ def test_a_pool_whose_broker_is_killed_loses_no_job(checkout: Path) -> None:
     text = adapted("crypto_pool/crypto_pool.ini", ("numprocesses = 175", "numprocesses = 2"))
     with Daemon(checkout, text, variables=ACTIVATED) as daemon:
         daemon.wait_status("pool", "active")
-        with customer(checkout, 100):
-            for _ in range(2):
-                (pid,) = daemon.pids("broker")
+        with customer(checkout, 150) as waiting:
+
+            def noticed() -> bool:
+                (pid,) = eventually(lambda: daemon.pids("broker"))
+                eventually(lambda: f"broker {pid} is open" in daemon.log)
                 os.kill(pid, signal.SIGKILL)
-                eventually(lambda dead=pid: daemon.pids("broker") not in ([dead], []))
+                eventually(lambda: pid not in daemon.pids("broker"))
+                return bool(select.select([waiting.stdout], [], [], 0.05)[0])
+
+            eventually(noticed)
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline() == "the broker went away; the rest goes to the next one\n"
 
 
 def test_the_pool_computes_what_it_was_asked(checkout: Path) -> None:

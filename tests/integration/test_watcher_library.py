@@ -150,7 +150,8 @@ def test_environment(monkeypatch):
 
 
 def test_pythonpath_is_searched_for_hooks_and_streams(tmp_path):
-    (tmp_path / "hooks_of_mine.py").write_text("def go(**kw): return True\nclass Sink:\n    def __call__(self, data): 0\n")
+    source = "def go(**kw): return True\nclass Sink:\n    def __call__(self, data): pass\n"
+    (tmp_path / "hooks_of_mine.py").write_text(source)
     before = list(sys.path)
     try:
         watcher = Watcher(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 from collections.abc import Iterable
 
 import pytest
 
 from circus import engine as engine_module
-from circus.engine import TREES_FRESH, Trees
+from circus.engine import TREES_FRESH, Engine, Trees
+from circus.system.bootloop import BootLoop
 from circus.system.proctable import ProcRef
 
 
@@ -81,3 +84,44 @@ def test_when_the_table_cannot_be_read_nothing_is_known(table: Table) -> None:
     assert trees.view([1]) == {}
     with pytest.raises(OSError, match="no /proc"):
         trees.take(1)
+
+
+def test_sigchld_is_taken_for_orphans_and_given_back() -> None:
+    before = signal.getsignal(signal.SIGCHLD)
+    engine = Engine(BootLoop(), adopt_orphans=True)
+    engine.collect_orphans()
+    try:
+        assert signal.getsignal(signal.SIGCHLD) not in (before, signal.SIG_DFL, signal.SIG_IGN)
+    finally:
+        engine.close()
+    assert signal.getsignal(signal.SIGCHLD) == before
+
+
+def test_many_ends_are_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = BootLoop()
+    engine = Engine(loop, adopt_orphans=True)
+    looks: list[float] = []
+    monkeypatch.setattr(engine.reaper, "collect", lambda: looks.append(1))
+    monkeypatch.setattr(loop, "call_later", lambda delay, callback, *args: loop.call_soon(callback, *args))
+    engine.collect_orphans()
+    loop.run_ready(1)
+    looks.clear()
+    try:
+        for _ in range(50):
+            os.kill(os.getpid(), signal.SIGCHLD)
+        loop.run_ready(1)
+        assert looks == [1]
+        os.kill(os.getpid(), signal.SIGCHLD)
+        loop.run_ready(1)
+        assert looks == [1, 1]
+    finally:
+        engine.close()
+
+
+def test_a_daemon_that_is_not_pid_1_leaves_sigchld_alone() -> None:
+    before = signal.getsignal(signal.SIGCHLD)
+    engine = Engine(BootLoop())
+    engine.collect_orphans()
+    assert signal.getsignal(signal.SIGCHLD) == before
+    assert engine.reaper.adopt_orphans is None  # found out when there may be one
+    engine.close()

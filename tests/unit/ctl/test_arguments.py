@@ -119,7 +119,10 @@ def test_commands_with_their_arguments(args, expected):
         (("-h",), "unrecognized arguments: -h"),
         (("--foo", "bar"), "unrecognized arguments: --foo bar"),
         (("list", "--foo", "-x"), "unrecognized arguments: --foo -x"),
-        (("list", "web", "--json"), "unrecognized arguments: --json (--json stands before the command: --json ... list)"),
+        (
+            ("list", "web", "--json"),
+            "unrecognized arguments: --json (--json stands before the command: --json ... list)",
+        ),
         (
             ("reload", "web", "--timeout=9"),
             "unrecognized arguments: --timeout=9 (--timeout stands before the command: --timeout ... reload)",

@@ -121,9 +121,12 @@ def test_failures_after_an_event():
     news.take_event(*event(3, "reap", "b", exit_code=-9, expected=True))
     news.take_event(*event(4, "reap", "c", exit_code=-9, expected=False))
     assert news.seq == 4
+    assert news.ends_since(0) == {}, "nothing was started: they fail by themselves"
+    for seq, name in enumerate(("web", "a", "b", "c"), 5):
+        news.take_event(*event(seq, "reload" if name == "web" else "start", name))
     assert news.ends_since(1) == {"c": "killed by SIGKILL"}
     assert news.ends_since(0) == {"c": "killed by SIGKILL", "web": "exited with 1"}
-    assert [each["seq"] for each in news.since(2)] == [4, 3]
+    assert [each["seq"] for each in news.since(6)] == [8, 7]
 
 
 def test_who_uses_a_socket():

@@ -59,7 +59,7 @@ export function whyPanel(page, openStory) {
         [
           "Next",
           nextTry
-            ? `${watcher.next || why.next || "next try"}${nextTry > page.live.now() ? ` (in ${span(nextTry - page.live.now())})` : ""}`
+            ? `${(watcher.next || why.next || "next try").replace(/^next try in [^:]+/, "next try")}${nextTry > page.live.now() ? ` (in ${span(nextTry - page.live.now())})` : ""}`
             : watcher.next || why.next,
         ],
       ].filter(([, words]) => words);
