@@ -24,6 +24,8 @@ OUTCOME = reply(
 )  # fmt: skip
 _REGEX_OF_OTHERS = "(?!(circusd-stats|circushttpd)$)"
 _AT_ONCE = 8
+#: errno of a daemon's reply: it was tried and did not work.
+_NOT_DONE = 6
 
 #: What each takes in its body, beside waiting and timeout.
 _BODIES: dict[str, Mapping[str, Schema]] = {
@@ -103,7 +105,13 @@ def all_operation(command: str) -> Operation:
                 if not set(names) - house:
                     raise Problem(409, "there are no watchers")
                 properties.update(name=_REGEX_OF_OTHERS, match="regex")
-            answer = await act(call, daemon, command, properties, patience=patience, names=concerned)
+            try:
+                answer = await act(call, daemon, command, properties, patience=patience, names=concerned)
+            except Problem as problem:
+                if problem.more.get("errno") != _NOT_DONE:
+                    raise
+                line = str(problem.more["circusctl"])  # one could not be done; it is looked what became of the others
+                answer = {"outcome": "partial", "text": problem.detail, "circusctl": line}
         if waiting and "waiting_for" not in answer:
             seen = await look_at_all(daemon, command, since)
             if answer["outcome"] != "ok":
