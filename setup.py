@@ -31,12 +31,12 @@ setup(
     zip_safe=False,
     # The lower bounds are those that "tox -e lowest" tests.
     install_requires=[
-        "pyzmq>=25.1",
-        "psutil>=5.9.6",
-        "tornado>=6.3",
+        "pyzmq>=23.2.1",
+        "psutil>=5.9.4",
+        "tornado>=6.2",
         "iowait>=0.2",
-        "prompt_toolkit>=3.0.36",
-        "textual>=8.0",
+        "prompt_toolkit>=3.0.29",
+        "textual>=1.0",
     ],
     extras_require={
         "redis": ["redis>=5.0"],

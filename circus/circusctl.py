@@ -13,7 +13,7 @@ import sys
 from circus.ctl.app import BAD_OPTIONS, FAILED, OK, ControllerApp, make_client
 from circus.ctl.arguments import USAGE, VERSION, CommandLineError, main_help, parse_arguments
 from circus.ctl.render import TIMEOUT_MSG, prettify
-from circus.ctl.vocabulary import Vocabulary, WithErrands
+from circus.ctl.vocabulary import WithErrands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
     if "AUTO_COMPLETE" in os.environ:
         from circus.ctl.completion import answer_old_protocol
 
-        answer_old_protocol(os.environ, Vocabulary(), sys.stdout)
+        answer_old_protocol(os.environ, commands, sys.stdout)
         return FAILED
     if args["help"] and not spoken:
         sys.stdout.write(main_help(commands))

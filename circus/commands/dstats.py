@@ -38,8 +38,9 @@ class Daemontats(Command):
 
     ``info`` is as in the reply to ``stats``, with ``children`` always empty. ``cpu`` is in percent of one CPU
     since the last request of this kind, or since the daemon was started. ``loop_stall_max`` is the longest time,
-    in seconds, for which the daemon was too busy to look at what had happened meanwhile. ``version`` is that of the
-    daemon, ``compat_version`` the release of Circus whose contract it keeps, ``python`` the interpreter it runs on::
+    in seconds, for which the daemon was too busy to look at what had happened meanwhile. ``version`` is that
+    of the daemon, ``compat_version`` the release of Circus whose contract it keeps, ``python`` the interpreter
+    it runs on::
 
         {"status": "ok", "time": 1795288292.0,
          "info": {"cpu": 0.1, "mem": 0.136, "pid": 12, "loop_stall_max": 0.004},

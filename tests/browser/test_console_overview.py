@@ -125,7 +125,7 @@ def test_a_lost_daemon_is_announced_and_nothing_of_it_looks_fresh(page: Any, ope
 
 def test_a_broken_connection_is_made_again_with_a_fresh_snapshot(page: Any, opened: Served) -> None:
     page.goto(opened.url)
-    expect(page.locator(".link-state")).to_have_text("Live")
+    expect(row(page, "web")).to_be_visible()
     opened.mock.refusing = True
     opened.do(opened.mock.drop_pages)
     expect(page.locator(".banner")).to_contain_text(re.compile(r"Offline since \d\d:\d\d:\d\d"))

@@ -289,12 +289,12 @@ OLD_WORDS = [
     *("numprocesses", "numwatchers", "options", "quit", "reload", "reloadconfig", "restart", "rm", "set", "signal"),
     *("start", "stats", "status", "stop"),
 ]
-NEW_WORDS = ["events", "tail", "why"]
+NEW_WORDS = ["events", "import", "tail", "why"]
 
 
 def _new_commands() -> None:
     """Lists of all commands have more words."""
-    because = "new commands: events, tail, why"
+    because = "new commands: events, import, tail, why"
 
     def completed(words: list[str]) -> list[Any]:
         return [1, " ".join(sorted(words)) + "\n", ""]

@@ -151,7 +151,8 @@ def test_every_program_runs(environment: Path, tmp_path: Path, option: str) -> N
 def test_the_package_that_runs_is_the_installed_one(environment: Path, tmp_path: Path) -> None:
     code = "import circus, circus.web.assets; print(circus.__file__)"
     python = environment / "bin" / "python"
-    run = subprocess.run([python, "-c", code], cwd=tmp_path, text=True, capture_output=True, check=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run([python, "-c", code], cwd=tmp_path, env=env, text=True, capture_output=True, check=True)
     assert Path(run.stdout.strip()).is_relative_to(environment)
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -49,7 +49,10 @@ def running(command: list[object], directory: Path) -> Iterator[subprocess.Popen
         helpers = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.kill()
         process.wait()
-        psutil.wait_procs(helpers, PATIENCE)  # whose other end of a pipe is gone
+        for helper in helpers:  # bash had no time to end them
+            with suppress(psutil.NoSuchProcess):
+                helper.kill()
+        psutil.wait_procs(helpers, PATIENCE)
 
 
 def follow(daemon: Daemon, command: list[object], directory: Path) -> None:

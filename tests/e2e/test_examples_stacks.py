@@ -26,6 +26,7 @@ import pytest
 
 from harness.daemon import Daemon, free_port
 from harness.installation import OURS, Installation
+from harness.paths import socket_name
 from harness.processes import is_alive
 from harness.waiting import PATIENCE, eventually
 
@@ -134,7 +135,7 @@ def test_an_asyncio_service(checkout: Path) -> None:
     port = free_port()
     text = adapted("asyncio_service/asyncio_service.ini", ("port = 7000", f"port = {port}"))
     with Daemon(checkout, text, variables=ACTIVATED) as daemon:
-        file = os.path.relpath(checkout / "examples/asyncio_service/echo.sock")
+        file = socket_name(checkout / "examples/asyncio_service/echo.sock")
         with socket.socket(socket.AF_UNIX) as local, socket.create_connection(("127.0.0.1", port)) as remote:
             local.connect(file)
             for connection in (local, remote):
@@ -211,7 +212,7 @@ def test_the_pool_computes_what_it_was_asked(checkout: Path) -> None:
     with Daemon(checkout, text, variables=ACTIVATED) as daemon, socket.socket(socket.AF_UNIX) as broker:
         daemon.wait_status("pool", "active")
         broker.settimeout(PATIENCE)
-        broker.connect(os.path.relpath(checkout / "examples/crypto_pool/queue.sock"))
+        broker.connect(socket_name(checkout / "examples/crypto_pool/queue.sock"))
         with broker.makefile("rwb", buffering=0) as talk:
             talk.write(b'{"id": "x", "text": "caf\\u00e9", "rounds": 10}\n')
             answer = json.loads(talk.readline())
@@ -249,8 +250,9 @@ def test_a_stream_of_ones_own(checkout: Path) -> None:
     text = adapted("custom_stream/custom_stream.ini")
     with Daemon(checkout, text, variables={**ACTIVATED, **path, "TICK": "0.02"}) as daemon:
         log = checkout / "examples/custom_stream/ticker.json"
-        eventually(lambda: log.exists() and log.read_text().count("\n") > 5)
         pids = set(daemon.pids("ticker"))
+        assert len(pids) == 2
+        eventually(lambda: all(f'"pid": {pid}' in log.read_text() for pid in pids))
         daemon.call("stop", name="ticker", waiting=True)
         lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert {line["pid"] for line in lines} == pids

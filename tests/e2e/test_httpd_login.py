@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import shutil
 import socket
@@ -18,6 +17,7 @@ import pytest
 from harness import PATIENCE, Daemon, eventually
 from harness.daemon import free_port
 from harness.installation import OURS
+from harness.paths import socket_name
 from tests.e2e.console import Browser, Console, Refused, console_of
 
 INI = "[watcher:web]\ncmd = sleep 98765\n"
@@ -358,7 +358,7 @@ def test_a_unix_socket(tmp_path: Path) -> None:
             for head, status in (("", b"200"), ("X-Forwarded-Host: evil.example\r\n", b"403")):
                 with socket.socket(socket.AF_UNIX) as client:
                     client.settimeout(PATIENCE)
-                    client.connect(os.path.relpath(path))
+                    client.connect(socket_name(path))
                     lines = f"Host: localhost\r\n{head}Connection: close\r\n\r\n"
                     client.sendall(f"GET /healthz HTTP/1.1\r\n{lines}".encode())
                     assert client.recv(4096).startswith(b"HTTP/1.1 " + status)

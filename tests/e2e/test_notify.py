@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import PATIENCE, Daemon, eventually
+from harness.paths import socket_name
 from tests.e2e.recording import pid_in
 
 ENVIRON = """
@@ -29,7 +29,7 @@ class Manager:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "notify"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(os.path.relpath(self.path))
+        self.socket.bind(socket_name(self.path))
         self.socket.settimeout(PATIENCE)
         self.told: list[dict[str, str]] = []
 

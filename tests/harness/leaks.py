@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from harness.paths import socket_name
 from harness.processes import descendants, describe, is_alive, kill_all
 from harness.waiting import eventually
 
@@ -48,7 +49,7 @@ def living_sockets(directory: Path) -> list[Path]:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             continue
         with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(os.path.relpath(path)) == 0:
+            if probe.connect_ex(socket_name(path)) == 0:
                 found.append(path)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -21,3 +22,8 @@ def child_command(name: str, *arguments: object, python: str = sys.executable) -
     program = CHILDREN / f"{name}.py"
     assert program.is_file(), f"no such child: {program}"
     return shlex.join([python, "-S", "-E", "-B", str(program), *map(str, arguments)])
+
+
+def socket_name(path: Path) -> str:
+    """The shorter name of a Unix socket's file, absolute or from here: sun_path has room for 107 bytes."""
+    return min(str(path), os.path.relpath(path), key=len)

@@ -105,13 +105,7 @@ def all_operation(command: str) -> Operation:
                 if not set(names) - house:
                     raise Problem(409, "there are no watchers")
                 properties.update(name=_REGEX_OF_OTHERS, match="regex")
-            try:
-                answer = await act(call, daemon, command, properties, patience=patience, names=concerned)
-            except Problem as problem:
-                if problem.more.get("errno") != _NOT_DONE:
-                    raise
-                line = str(problem.more["circusctl"])  # one could not be done; it is looked what became of the others
-                answer = {"outcome": "partial", "text": problem.detail, "circusctl": line}
+            answer = await _act_on_all(call, daemon, command, properties, patience, concerned)
         if waiting and "waiting_for" not in answer:
             seen = await look_at_all(daemon, command, since)
             if answer["outcome"] != "ok":
@@ -132,6 +126,18 @@ def all_operation(command: str) -> Operation:
 async def _restart_daemon(call: Call, daemon: Daemon) -> dict[str, Any]:
     call.door.require("admin")
     return await act(call, daemon, "restart", {}, patience=PATIENCE)
+
+
+async def _act_on_all(
+    call: Call, daemon: Daemon, command: str, properties: dict[str, Any], patience: float, names: list[str]
+) -> dict[str, Any]:
+    try:
+        return await act(call, daemon, command, properties, patience=patience, names=names)
+    except Problem as problem:
+        if problem.more.get("errno") != _NOT_DONE:
+            raise
+        # With one it did not work; somebody looks what became of the others.
+        return {"outcome": "partial", "text": problem.detail, "circusctl": str(problem.more["circusctl"])}
 
 
 async def _reload_each(call: Call, daemon: Daemon, names: list[str], patience: float) -> dict[str, Any]:
