@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     All that needs the browser stays together, too: it is started once, and gone before the tests that look for
     processes left behind, and those that run a loop of their own, which playwright's would forbid.
     """
-    if not config.pluginmanager.hasplugin("xdist"):
+    if not getattr(config.option, "loadgroup", False):  # as pytest-xdist asks, too
         return
     for item in items:
         parts = item.path.relative_to(TESTS).parts
