@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from circus.engine import Engine
     from circus.process import Process
 
+#: Seconds for which a child that has told why its program cannot run is waited for.
+_LAST_INSTRUCTION = 0.02
 #: What keeps a worker from starting without being its fault.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 #: Lines remembered per watcher, for `why` and for reports of internal errors.
@@ -292,6 +294,8 @@ class Supervision:
         self._let_go(worker)
         if not worker.exited:
             self.engine.reaper.release(process.pid)
+            with contextlib.suppress(TimeoutError):  # at its last instruction; gone before anybody hears of it
+                self.engine.reaper.wait_pid_sync(process.pid, _LAST_INSTRUCTION)
         self._spawn_failed(worker.sid, text)
 
     # -- deaths -------------------------------------------------------------------------------------------------

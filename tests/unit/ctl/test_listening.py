@@ -138,8 +138,8 @@ def test_the_daemon_is_asked_by_the_environment(listened, monkeypatch):
 def test_a_shell_listens_to_its_own_daemon(listened):
     with FakeDaemon({"globaloptions": {"options": {"pubsub_endpoint": "tcp://127.0.0.1:7"}}}) as daemon:
         client = LightClient(daemon.endpoint, 10)
-        args = circusctl.parse_arguments(["--endpoint", daemon.endpoint, "listen"], circusctl.Vocabulary())
-        assert app.ControllerApp(circusctl.Vocabulary(), client).run(args) == 0
+        args = circusctl.parse_arguments(["--endpoint", daemon.endpoint, "listen"], circusctl.WithErrands())
+        assert app.ControllerApp(circusctl.WithErrands(), client).run(args) == 0
         client.stop()
     assert listened[0][1] == "tcp://127.0.0.1:7"
 

@@ -317,13 +317,13 @@ class TestDescriptors:
         pid = os.fork()
         if pid == 0:
             try:
-                os.dup2(report, 20)
+                os.dup2(report, 200)  # numbers that are not taken by whatever this process has open
                 files = {fd: os.memfd_create(f"file-{fd}") for fd in order}
                 for fd, file in files.items():
-                    os.dup2(file, fd + 30)
+                    os.dup2(file, fd + 300)
                 for fd in order:
-                    os.dup2(fd + 30, fd)
-                os.dup2(20, 8)
+                    os.dup2(fd + 300, fd)
+                os.dup2(200, 8)
                 place = childexec.place_listen_fds(order, 8)
                 found = [os.readlink(f"/proc/self/fd/{fd}") for fd in (3, 4, 5)]
                 assert not os.get_inheritable(place)
