@@ -31,9 +31,9 @@ setup(
     zip_safe=False,
     # The lower bounds are those that "tox -e lowest" tests.
     install_requires=[
-        "pyzmq>=23.2.1",
+        "pyzmq>=25.0",
         "psutil>=5.9.4",
-        "tornado>=6.2",
+        "tornado>=6.3",
         "iowait>=0.2",
         "prompt_toolkit>=3.0.29",
         "textual>=1.0",

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,18 +48,21 @@ def keep_bytecode(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where pytest-xdist spreads the tests, with ``--dist loadgroup``: a file stays together, for its fixtures.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where pytest-xdist spreads the tests over processes a file stays together, for its fixtures.
 
     All that needs the browser stays together, too: it is started once, and gone before the tests that look for
     processes left behind, and those that run a loop of their own, which playwright's would forbid.
     """
-    if not getattr(config.option, "loadgroup", False):  # as pytest-xdist asks, too
-        return
-    for item in items:
-        parts = item.path.relative_to(TESTS).parts
-        item.add_marker(pytest.mark.xdist_group("browser" if parts[0] == "browser" else "/".join(parts)))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "browser" if "tests/browser/" in path else path
+
+    return Files(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
