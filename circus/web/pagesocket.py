@@ -54,6 +54,7 @@ class PageSocket(WebSocketHandler, Door):
         """The connection stands."""
         self.set_nodelay(True)
         self._something = asyncio.Event()
+        self._looked = time.monotonic()
         self.viewer = Viewer(self._something.set)
         self.console.hub.enter(self.viewer)
         self._sender = asyncio.get_running_loop().create_task(self._send())
@@ -62,7 +63,6 @@ class PageSocket(WebSocketHandler, Door):
 
     async def _send(self) -> None:
         """Send what there is, each message when the one before is on its way."""
-        checked = time.monotonic()
         try:
             while True:
                 text = self.viewer.outbox.take()
@@ -74,13 +74,18 @@ class PageSocket(WebSocketHandler, Door):
                     await asyncio.wait_for(self._something.wait(), _SILENCE)
                 except TimeoutError:
                     await self.write_message(encoded({"type": "tick", "time": time.time()}))
-                if time.monotonic() - checked >= _LOOK_AGAIN:
-                    checked = time.monotonic()
+                if time.monotonic() - self._looked >= _LOOK_AGAIN:
+                    self._looked = time.monotonic()
                     if self.identify() is None:
                         self.close(LOGGED_OUT, "logged out")
                         return
         except (WebSocketClosedError, StreamClosedError):
             return  # on_close does the rest
+
+    def look_again(self) -> None:
+        """Somebody logged out: find out at once whether this page's session still counts."""
+        self._looked -= _LOOK_AGAIN
+        self._something.set()
 
     def on_message(self, message: str | bytes) -> None:
         """A wish of the page."""

@@ -286,9 +286,9 @@ def test_a_page_of_somebody_who_was_logged_out_is_closed(tmp_path: Path) -> None
             ada.api("/logout", {})
 
             def is_closed() -> bool:
-                return page.read(30) is None
+                return page.read(10) is None
 
-            eventually(is_closed, 40)
+            eventually(is_closed, 10)
             assert page.code == 4401
 
 

@@ -82,6 +82,8 @@ async def log_out(call: Call) -> dict[str, Any]:
     """End the session."""
     assert call.identity is not None
     call.console.sessions.end(call.identity)
+    for page in list(call.console.sockets):
+        page.look_again()
     call.note("logout")
     _set_cookie(call, "", 0)
     return {"outcome": "ok", "text": "logged out"}
