@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import platform
 import re
 import sys
@@ -24,7 +25,9 @@ from tests.browser.realthing import INI, PASSWORD, Console, make_daemon
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow]
+if importlib.util.find_spec("xdist"):  # then only it knows the mark
+    pytestmark.append(pytest.mark.xdist_group("real console"))
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def test_no_directory_to_run_in(duo):
 
 
 def test_age_limit(duo):
-    duo.start(f"{TICKING}\n[watcher:web]\ncmd = sleep 98765432\nmax_age = 2\nmax_age_variance = 0\n")
+    duo.start(f"{TICKING}\n[watcher:web]\ncmd = sleep 98765432\nmax_age = 4\nmax_age_variance = 0\n")
     duo.call("list", name="web")
     duo.events("web.kill", "web.spawn", ours=["web.reap"])
     duo.call("status", name="web")

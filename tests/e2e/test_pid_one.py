@@ -136,8 +136,8 @@ def test_orphans_are_collected_where_nothing_is_checked_and_nobody_works(
     ini = "[circus]\ncheck_delay = -1\n"
     with Daemon(tmp_path, ini, installation=FIRST, probe=False) as daemon:
         inside = f"--target={pid_of(daemon)}"
-        subprocess.run(["nsenter", "--pid", "--mount", inside, "sh", "-c", "(setsid ./linger &); (setsid ./linger &)"],
-                       cwd=tmp_path, timeout=PATIENCE, check=True)
+        text = f"cd '{tmp_path}' && {{ setsid ./linger & setsid ./linger & }}"
+        subprocess.run(["nsenter", "--pid", "--mount", inside, "sh", "-c", text], timeout=PATIENCE, check=True)
         adopted(daemon, 0)
         linger()
         eventually(lambda: not children_of(pid_of(daemon)))
