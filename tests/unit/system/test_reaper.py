@@ -414,17 +414,22 @@ class TestOrphans:
             pytest.skip("orphans do not come to us here")
         return pid
 
-    def test_orphans_are_collected_when_asked_for(self, deaf: DeafLoop) -> None:
+    def test_orphans_are_collected_when_asked_for(self, deaf: DeafLoop, monkeypatch: pytest.MonkeyPatch) -> None:
         pid = self.orphan()
         os.kill(pid, signal.SIGKILL)
         eventually(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
         Reaper(deaf).collect()
         assert pid in children_of(os.getpid())
-        Reaper(deaf, adopt_orphans=True).collect()
+        reaper = Reaper(deaf, adopt_orphans=True)
+        reaper.collect()
+        assert reaper.orphans_left, "a hook's thread may wait for it"
+        monkeypatch.setattr(reaper_module, "_STRANGER_GRACE", 0.0)
+        reaper.collect()
         assert pid not in children_of(os.getpid())
 
-    def test_what_a_thread_of_ours_waits_for_is_left_to_it(self, deaf: DeafLoop) -> None:
-        own = subprocess.Popen(["false"])  # in our session, as hooks start programs
+    @pytest.mark.parametrize("new_session", [False, True])
+    def test_what_a_thread_of_ours_waits_for_is_left_to_it(self, deaf: DeafLoop, new_session: bool) -> None:
+        own = subprocess.Popen(["false"], start_new_session=new_session)  # as hooks start programs
         eventually(lambda: os.waitid(os.P_PID, own.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
         reaper = Reaper(deaf, adopt_orphans=True)
         reaper.collect()
