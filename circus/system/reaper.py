@@ -31,9 +31,8 @@ ExitCallback = Callable[[int, "int | None"], None]
 
 #: How long an end that an audit saw may still be on its way through the loop before it counts as missed.
 _ON_ITS_WAY = 0.1
-#: An orphan may be the child of a thread of ours, which waits for it, the more so if it ran in our own session; it is
-#: left alone for that long.
-_ORPHAN_GRACE, _STRANGER_GRACE = 5.0, 1.0
+#: What has ended and may have been started by a thread of ours, which waits for it, is left alone for that long.
+_ORPHAN_GRACE = 5.0
 _PR_GET_CHILD_SUBREAPER = 37  # prctl(2)
 #: Ended children whose status is kept for a ``watch`` that comes late.
 _RECENT_MAX = 256
@@ -426,9 +425,9 @@ class Reaper:
                     self.adopt_orphans = takes_orphans()
                 if not self.adopt_orphans:
                     return
-                # A hook may have started it, and its thread waits for it.
+                # A child of ours, a hook's for instance, is in our session or leads one; all others are adopted.
                 since = seen.get(pid, now)
-                if now - since < (_ORPHAN_GRACE if os.getsid(pid) == os.getsid(0) else _STRANGER_GRACE):
+                if os.getsid(pid) in (pid, os.getsid(0)) and now - since < _ORPHAN_GRACE:
                     self._orphans_seen[pid] = since
                     continue
                 os.waitpid(pid, os.WNOHANG)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import importlib.util
+import itertools
 import platform
 import re
 import sys
@@ -111,7 +112,9 @@ def test_tailing_logs(page: Any, console: Console) -> None:
     expect(newest).not_to_have_text(newest.text_content())
     texts = page.locator(".log-line").filter(has_text="web.1").all_text_contents()
     numbers = [int(found[1]) for text in texts if (found := re.search(r"INFO request (\d+)", text))]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))  # nothing twice, nothing missing
+    assert len(numbers) > 5
+    # Nothing twice, nothing missing; a process that was started anew counts from 1.
+    assert all(after in (before + 1, 1) for before, after in itertools.pairwise(numbers))
     page.keyboard.press("/")
     page.keyboard.type("slow request")
     expect(page.locator(".log-line mark").first).to_have_text("slow request")
