@@ -22,12 +22,12 @@ from harness.processes import adopt_orphans
 
 _NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
-#: A worker that leaves two orphans behind, one in its session and one that leads its own. They end when ``go`` is here.
+#: A worker that leaves two orphans behind, one in its session and one in another. They end when ``go`` is here.
 ORPHANS = """
 [circus]
 check_delay = 0.1
 [watcher:web]
-cmd = sh -c '(./linger &); (setsid ./linger &); exec sleep 98765'
+cmd = sh -c '(./linger &); setsid sh -c "./linger &"; exec sleep 98765'
 working_dir = {dir}
 """
 LINGER = "#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.02; done\nexit 3\n"
@@ -106,7 +106,7 @@ def adopted(daemon: Daemon, workers: int) -> set[int]:
 
     def found() -> set[int]:
         children = set(children_of(pid))
-        assert len(children) >= workers + 2, children  # the one that leads a session outlives a restart
+        assert len(children) >= workers + 2, children  # the one in another session outlives a restart
         return children
 
     return eventually(found)
@@ -136,7 +136,7 @@ def test_orphans_are_collected_where_nothing_is_checked_and_nobody_works(
     ini = "[circus]\ncheck_delay = -1\n"
     with Daemon(tmp_path, ini, installation=FIRST, probe=False) as daemon:
         inside = f"--target={pid_of(daemon)}"
-        text = f"cd '{tmp_path}' && {{ setsid ./linger & setsid ./linger & }}"
+        text = f"cd '{tmp_path}' && for orphan in 1 2; do setsid --fork --wait sh -c './linger &'; done"
         subprocess.run(["nsenter", "--pid", "--mount", inside, "sh", "-c", text], timeout=PATIENCE, check=True)
         adopted(daemon, 0)
         linger()
