@@ -149,6 +149,7 @@ class Lifecycle(Rollout):
             return
         self._supersede(self.op, Wish.RELOAD)
         op = self.op = self._begin(fact, sequential=sequential)
+        self.pace.clear()  # what is reloaded was mended, perhaps
         if self.stage is not Stage.UP:
             if self.stage is Stage.IDLE:
                 self._open(op)

@@ -698,6 +698,18 @@ def test_graceful_reload_brings_up_the_new_before_the_old_go() -> None:
     assert play.wids() == [1, 2]
 
 
+def test_a_reload_tries_a_repaired_program_at_once() -> None:
+    play = started(numprocesses=1)
+    for _ in range(5):
+        play.die()
+        play.advance(0.0)
+        if not play.living:
+            break
+    assert not play.living, "it is held back"
+    play.want(Wish.RELOAD)
+    assert len(play.living) == 1
+
+
 def test_a_successor_knows_whom_it_replaces_whatever_its_id() -> None:
     play = started(numprocesses=2)
     play.want(Wish.RELOAD)
