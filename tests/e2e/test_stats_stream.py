@@ -75,6 +75,7 @@ class Reader:
 
 def pids_of(tick: Tick, watcher: str) -> list[int]:
     found = sorted(int(subtopic) for name, subtopic in tick if name == watcher and subtopic is not None)
+    assert (watcher, None) in tick, "nothing is told of it yet"
     assert sorted(tick[watcher, None]["pid"]) == found, "the sum does not agree with its parts"
     return found
 

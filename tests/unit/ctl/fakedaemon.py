@@ -59,6 +59,7 @@ class FakeDaemon:
         self._router.linger = 0
         self._router.bind(self._wanted)
         self.endpoint = self._router.last_endpoint.decode().rstrip("\0")
+        self._stopping = threading.Lock()
         self._stopper = self._context.socket(zmq.PAIR)
         self._stopper.bind("inproc://stop")
         self._thread = threading.Thread(target=self._serve, name="fake daemon")
@@ -70,12 +71,13 @@ class FakeDaemon:
 
     def stop(self) -> None:
         """Go away, as a daemon that quits."""
-        if self._stopper.closed:
-            return
-        self._stopper.send(b"")
-        self._thread.join(10)
-        self._stopper.close()
-        self._context.term()
+        with self._stopping:  # a test and its fixture may both, in two threads
+            if self._stopper.closed:
+                return
+            self._stopper.send(b"")
+            self._thread.join(10)
+            self._stopper.close()
+            self._context.term()
 
     @property
     def commands(self) -> list[str]:
