@@ -555,10 +555,13 @@ class Arbiter(Endpoints, Fleet, ConfigLookups):
 
     # -- configuration ------------------------------------------------------------------------------------------
 
-    def plan_reload(self, config_file: str | None = None) -> list[str]:
-        """What :meth:`reload_from_config` would do, a line each, and what speaks against it."""
+    def plan_reload(self, config_file: str | None = None) -> dict[str, Any]:
+        """What :meth:`reload_from_config` would do, and what speaks against it: as the reply of a dry run has it.
+
+        :return: ``plan`` (lines for people), ``steps`` (the same for programs) and ``problems``.
+        """
         plan, _ = self.make_plan(config_file)
-        return [*(f"problem: {problem}" for problem in plan.problems), *plan.lines()]
+        return plan.told()
 
     def make_plan(self, config_file: str | None = None) -> tuple[Plan, dict[str, Any]]:
         """Read the file and compare; returns the plan and the new configuration."""

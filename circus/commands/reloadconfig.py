@@ -29,9 +29,16 @@ class ReloadConfig(Command):
     Reply
     -----
 
-    A dry run is answered at once with the steps a real one would take, one line each::
+    A dry run is answered at once with the steps a real one would take: in ``plan`` a line each for people, in
+    ``steps`` for programs, with every option that differs. Values are written as Python writes them; ``old`` is
+    missing where the option is new, ``new`` where it is gone, and both where they may be secret. ``problems``
+    says why the file cannot be applied, if it cannot be::
 
-        {"status": "ok", "time": 1795288292.0, "plan": ["restart watcher web: cmd differs"]}
+        {"status": "ok", "time": 1795288292.0,
+         "plan": ["replace watcher web (cmd: 'serve' -> 'serve -v', env changes)"],
+         "steps": [{"act": "replace watcher", "name": "web", "changes": [
+             {"option": "cmd", "old": "'serve'", "new": "'serve -v'"}, {"option": "env"}]}],
+         "problems": []}
 
     Command line
     ------------
@@ -56,7 +63,8 @@ class ReloadConfig(Command):
             return bare(caused(arbiter.reload_from_config, self.cause(props))())
         if not hasattr(arbiter, "plan_reload"):
             raise MessageError("this arbiter cannot plan a reload")
-        return {"plan": arbiter.plan_reload()}
+        plan: dict[str, Any] = arbiter.plan_reload()
+        return plan
 
     def ends_daemon(self, props: dict[str, Any]) -> bool:
         # New settings of the daemon itself are applied by a full restart.

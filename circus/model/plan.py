@@ -38,24 +38,70 @@ class Act(IntEnum):
     RESTART_DAEMON = 8
 
 
+class Change(Record):
+    """One reason for a step: an option that differs, or a remark.
+
+    :param option: its name; empty for a remark.
+    :param old: new: what it said before and what it will say, as Python writes it; None where it is not there. Both are
+        None for an option whose values may be secret.
+    :param note: the remark.
+    """
+
+    option: str = ""
+    old: str | None = None
+    new: str | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        if self.note:
+            return self.note
+        if self.old is None and self.new is None:
+            return f"{self.option} changes"
+        if self.new is None:
+            return f"{self.option} removed"
+        if self.old is None:
+            return f"{self.option} = {self.new}"
+        return f"{self.option}: {self.old} -> {self.new}"
+
+    def told(self) -> dict[str, str]:
+        """What of it is known, for the wire."""
+        return {key: value for key, value in zip(self._fields, self, strict=True) if value}
+
+
 class Step(Record):
     """One thing to do.
 
     :param act: what.
     :param name: to which watcher, socket or option.
     :param old: new: its configuration before and after (None where there is none).
-    :param why: the reason, for people.
+    :param changes: the reasons.
     """
 
     act: Act
     name: str
     old: Any = None
     new: Any = None
-    why: str = ""
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def verb(self) -> str:
+        """What is done, in words."""
+        return self.act.name.lower().replace("_", " ")
+
+    @property
+    def why(self) -> str:
+        """The reasons, for people."""
+        if self.act in (Act.SET_GLOBAL, Act.RESIZE_WATCHER):  # which option it is, is clear
+            return ", ".join(f"{change.old} -> {change.new}" for change in self.changes)
+        options = ", ".join(str(change) for change in self.changes if change.option)
+        return "; ".join([*([options] if options else ()), *(change.note for change in self.changes if change.note)])
 
     def __str__(self) -> str:
-        verb = self.act.name.lower().replace("_", " ")
-        return f"{verb} {self.name}" + (f" ({self.why})" if self.why else "")
+        return f"{self.verb} {self.name}" + (f" ({self.why})" if self.why else "")
+
+    def told(self) -> dict[str, Any]:
+        """The step for programs: what is done, to whom, and each change."""
+        return {"act": self.verb, "name": self.name, "changes": [change.told() for change in self.changes]}
 
 
 class Plan(Record):
@@ -65,8 +111,12 @@ class Plan(Record):
     problems: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """The plan for people, a line each; one line says so when there is nothing to do."""
-        return [*map(str, self.steps)] or ["nothing to do"]
+        """The plan for people, a line each, what speaks against it first; one line says when there is nothing to do."""
+        return [*(f"problem: {problem}" for problem in self.problems), *map(str, self.steps)] or ["nothing to do"]
+
+    def told(self) -> dict[str, Any]:
+        """The plan for the wire: ``plan`` is for people, ``steps`` and ``problems`` are for programs."""
+        return {"plan": self.lines(), "steps": [step.told() for step in self.steps], "problems": [*self.problems]}
 
     @property
     def restarts_daemon(self) -> bool:
@@ -92,12 +142,9 @@ def make_plan(old: Mapping[str, Any], new: Mapping[str, Any], sizes: Mapping[str
     )
     heavy = [key for key in globals_changed if key not in LIVE_OPTIONS]
     if heavy:
-        why = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in heavy)
-        return Plan((Step(Act.RESTART_DAEMON, "the daemon", old, new, why),), tuple(_dangling(new)))
-    found = [
-        Step(Act.SET_GLOBAL, key, old.get(key), new.get(key), f"{old.get(key)!r} -> {new.get(key)!r}")
-        for key in globals_changed
-    ]
+        changes = tuple(_set(key, old, new) for key in heavy)
+        return Plan((Step(Act.RESTART_DAEMON, "the daemon", old, new, changes),), tuple(_dangling(new)))
+    found = [Step(Act.SET_GLOBAL, key, old.get(key), new.get(key), (_set(key, old, new),)) for key in globals_changed]
     sockets = _by_name(old.get("sockets", ()), new.get("sockets", ()), OWN_SOCKETS, fold=True)
     found += _compare_sockets(sockets)
     moved = {step.name for step in found if step.act is Act.REPLACE_SOCKET}
@@ -136,7 +183,7 @@ def _compare_sockets(sections: _Sections) -> list[Step]:
         elif new is None:
             found.append(Step(Act.REMOVE_SOCKET, name, old, None))
         elif _differences(old, new):
-            found.append(Step(Act.REPLACE_SOCKET, name, old, new, _explain(old, new)))
+            found.append(Step(Act.REPLACE_SOCKET, name, old, new, _changes(old, new)))
     return found
 
 
@@ -147,7 +194,7 @@ def _compare_watchers(
     for name in sorted({*sections.old, *sections.new}):
         old, new = sections.old.get(name), sections.new.get(name)
         if new is None:
-            found.append(Step(Act.REMOVE_WATCHER, name, old, None, "no longer in the file"))
+            found.append(Step(Act.REMOVE_WATCHER, name, old, None, (Change(note="no longer in the file"),)))
             continue
         if old is None:
             found.append(Step(Act.ADD_WATCHER, name, None, new))
@@ -155,12 +202,11 @@ def _compare_watchers(
         changed = _differences(old, new)
         hit = sorted(_sockets_used(new, sockets) & moved)
         if changed == {"numprocesses"} and not hit:
-            why = f"{sizes.get(name, old.get('numprocesses'))} -> {new.get('numprocesses')}"
-            found.append(Step(Act.RESIZE_WATCHER, name, old, new, why))
+            size = _set("numprocesses", {"numprocesses": sizes.get(name, old.get("numprocesses"))}, new)
+            found.append(Step(Act.RESIZE_WATCHER, name, old, new, (size,)))
         elif changed or hit:
-            reasons = [_explain(old, new)] if changed else []
-            reasons += [f"its socket {socket} changes" for socket in hit]
-            found.append(Step(Act.REPLACE_WATCHER, name, old, new, "; ".join(reasons)))
+            notes = (Change(note=f"its socket {socket} changes") for socket in hit)
+            found.append(Step(Act.REPLACE_WATCHER, name, old, new, (*_changes(old, new), *notes)))
     return found
 
 
@@ -190,15 +236,15 @@ def _comparable(key: str, value: Any) -> Any:
     return value
 
 
-def _explain(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    told = []
-    for key in sorted(_differences(old, new)):
-        if key == "env":  # values may be secret
-            told.append("env changes")
-        elif key not in new:
-            told.append(f"{key} removed")
-        elif key not in old:
-            told.append(f"{key} = {new[key]!r}")
-        else:
-            told.append(f"{key}: {old[key]!r} -> {new[key]!r}")
-    return ", ".join(told)
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    return tuple(
+        Change(key)  # values of the environment may be secret
+        if key == "env"
+        else Change(key, repr(old[key]) if key in old else None, repr(new[key]) if key in new else None)
+        for key in sorted(_differences(old, new))
+    )
+
+
+def _set(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Change:
+    """The change of an option that always has a value."""
+    return Change(key, repr(old.get(key)), repr(new.get(key)))

@@ -200,9 +200,9 @@ class Acting:
         try:
             if feed is None:
                 raise CallError("there is no daemon in a recording")
-            lines = await feed.ask_plan()
+            told = await feed.ask_plan()
         except CallError as error:
             self.foot.tell("bad", f"reloadconfig: {error}", stays=20.0)
             return
-        planned = plan_reloadconfig(name, lines, is_allowed=not self.session.read_only)
+        planned = plan_reloadconfig(name, told, is_allowed=not self.session.read_only)
         self._agree(planned, lambda: self.run_worker(partial(self._carry_out, planned)))

@@ -297,16 +297,15 @@ class Feed(Following):
             raise CallError(str(reply.get("reason", "refused")))
         return reply
 
-    async def ask_plan(self) -> list[str] | None:
-        """What a reloadconfig would do, a line each; None if this daemon does not know: it would do it at once.
+    async def ask_plan(self) -> dict[str, Any] | None:
+        """What a reloadconfig would do: the reply of a dry run. None if this daemon has none: it would do it at once.
 
         :raises CallError: there is no reply, or it says why there is no plan.
         """
         reply = await self._ask("events", limit=1)  # as old as this command is the dry run
         if reply.get("errno") == 2:
             return None
-        reply = await self.ask_now("reloadconfig", dry_run=True)
-        return [str(line) for line in reply.get("plan") or ()]
+        return await self.ask_now("reloadconfig", dry_run=True)
 
     async def command(self, message: dict[str, Any], patience: float) -> dict[str, Any]:
         """Send a request of the user; the reply.

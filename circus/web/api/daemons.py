@@ -85,7 +85,8 @@ async def reload_config(call: Call) -> dict[str, Any]:
         told = await daemon.call("reloadconfig", {"dry_run": True}, patience=15.0)
         line = call.line(daemon, {"command": "reloadconfig", "properties": {"dry_run": True}})
         plan = [str(step) for step in told.get("plan") or [] if step != "nothing to do"]
-        return {"plan": plan, "circusctl": line, "outcome": "ok",
+        return {"plan": plan, "steps": told.get("steps", []), "problems": told.get("problems", []),
+                "circusctl": line, "outcome": "ok",
                 "text": f"{len(plan)} step{'s' * (len(plan) > 1)}" if plan else "nothing to do"}  # fmt: skip
     waiting, since = bool(call.body.get("waiting", True)), daemon.news.seq
     properties = {"waiting": True} if waiting else {}
@@ -129,7 +130,7 @@ OPERATIONS = (
               answer=reply(lines=_LIST)),
     Operation("POST", "/reloadconfig", "reloadConfig", "admin", "Reload the configuration file", reload_config,
               (ENDPOINT,), record({}, dry_run=FLAG, **WAITING), OUTCOME, errors=(409,),
-              doc="With `dry_run` nothing is done; `plan` has the steps that would be."),
+              doc="With `dry_run` nothing is done; `plan` has the steps that would be, `steps` the same for programs."),
     Operation("POST", "/quit", "quitDaemon", "admin", "Stop all watchers and end circusd", end, (ENDPOINT,),
               record({}, **WAITING), OUTCOME, errors=(409,)),
 )  # fmt: skip

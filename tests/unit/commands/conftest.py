@@ -172,8 +172,8 @@ class FakeArbiter:
         self.calls.append(("reload_from_config",))
         return self.done()
 
-    def plan_reload(self) -> list[str]:
-        return ["restart watcher web: cmd differs"]
+    def plan_reload(self) -> dict[str, Any]:
+        return {"plan": ["add watcher web"], "steps": [], "problems": []}
 
     def stop(self) -> Any:
         self.calls.append(("stop",))

@@ -174,7 +174,7 @@ def test_reloadconfig(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
 
 def test_reloadconfig_dry_run(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
     reply = run(arbiter, "reloadconfig", dry_run=True)
-    assert reply == {"plan": ["restart watcher web: cmd differs"]}
+    assert reply == {"plan": ["add watcher web"], "steps": [], "problems": []}
     assert arbiter.calls == []
     assert props("reloadconfig", dry_run=True) == {"waiting": False, "dry_run": True}
     assert props("reloadconfig", **{"dry-run": True}) == {"waiting": False, "dry_run": True}

@@ -204,3 +204,31 @@ def test_lines_say_what_and_why() -> None:
         "replace watcher web (cmd: 'run' -> 'walk')",
         "add watcher c",
     ]
+
+
+def test_programs_are_told_every_change() -> None:
+    old = config(watcher(cmd="run", env={"A": "1"}, uid="www"), watcher("gone"))
+    new = config(watcher(cmd="walk", env={"A": "2"}, gid="www"), watcher("two", numprocesses=2))
+    told = plan(old, new, {"web": 1, "gone": 1}).told()
+    assert told["steps"] == [
+        {"act": "remove watcher", "name": "gone", "changes": [{"note": "no longer in the file"}]},
+        {
+            "act": "replace watcher",
+            "name": "web",
+            "changes": [
+                {"option": "cmd", "old": "'run'", "new": "'walk'"},
+                {"option": "env"},
+                {"option": "gid", "new": "'www'"},
+                {"option": "uid", "old": "'www'"},
+            ],
+        },
+        {"act": "add watcher", "name": "two", "changes": []},
+    ]
+    assert told["plan"][1] == "replace watcher web (cmd: 'run' -> 'walk', env changes, gid = 'www', uid removed)"
+    assert told["problems"] == []
+
+
+def test_programs_are_told_what_speaks_against_a_plan() -> None:
+    told = plan(config(), config(watcher(cmd="run --fd $(circus.sockets.none)"))).told()
+    assert told["problems"] == ["Watchers {'web'} uses a socket which is deleted"]
+    assert told["plan"] == ["problem: Watchers {'web'} uses a socket which is deleted", "add watcher web"]

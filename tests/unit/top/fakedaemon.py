@@ -171,7 +171,11 @@ class FakeDaemon:
         return {"options": {"cmd": "serve", "graceful_timeout": 30.0}}
 
     def _do_reloadconfig(self, properties: Any) -> Any:
-        return {"plan": ["replace watcher web (cmd: 'a' -> 'b')"]} if properties.get("dry_run") else {}
+        if not properties.get("dry_run"):
+            return {}
+        change = {"option": "cmd", "old": "'a'", "new": "'b'"}
+        step = {"act": "replace watcher", "name": "web", "changes": [change]}
+        return {"plan": ["replace watcher web (cmd: 'a' -> 'b')"], "steps": [step], "problems": []}
 
     def _do_tail(self, properties: Any) -> Any:
         line = {"watcher": "web", "wid": 1, "pid": 101, "stream": "stdout", "time": time.time(), "offset": 0}

@@ -11,48 +11,54 @@ from circus.top.reloading import diff, plan_reloadconfig
 from tests.unit.top.stories import NOW, board, event, sample
 
 
-def lines(old, new):
+def answer(old, new):
     """What a daemon says of two sets of watchers."""
 
     def config(watchers, **options):
         return {**options, "watchers": [{"name": name, **told} for name, told in watchers.items()]}
 
-    return make_plan(config(old), config(new)).lines()
+    return make_plan(config(old), config(new)).told()
 
 
 def test_a_diff_is_told_option_by_option():
-    told = lines(
-        {"web": {"cmd": "serve -a, b", "env": {"A": "1"}, "numprocesses": 1}, "gone": {"cmd": "x"}},
+    told = answer(
+        {"web": {"cmd": "serve -a, b -> (c)", "env": {"A": "1"}, "numprocesses": 1}, "gone": {"cmd": "x"}},
         {"web": {"cmd": "serve (new), b", "env": {"A": "2"}, "uid": "www"}, "fresh": {"cmd": "y"}},
     )
     assert diff(told) == [
         ("bad", "remove watcher gone"), ("plain", "    no longer in the file"),
         ("warning", "replace watcher web"),
-        ("bad", "  - cmd: 'serve -a, b'"), ("good", "  + cmd: 'serve (new), b'"),
-        ("plain", "    env changes"), ("plain", "    numprocesses removed"), ("plain", "    uid = 'www'"),
+        ("bad", "  - cmd: 'serve -a, b -> (c)'"), ("good", "  + cmd: 'serve (new), b'"),
+        ("plain", "    env changes"), ("bad", "  - numprocesses: 1"), ("good", "  + uid: 'www'"),
         ("good", "add watcher fresh"),
     ]  # fmt: skip
 
 
-def test_a_change_without_a_name_is_that_of_its_step():
-    told = lines({"web": {"cmd": "x", "numprocesses": 1}}, {"web": {"cmd": "x", "numprocesses": 3}})
+def test_sizes_and_options_of_the_daemon_are_told_like_any_option():
+    told = answer({"web": {"cmd": "x", "numprocesses": 1}}, {"web": {"cmd": "x", "numprocesses": 3}})
     assert diff(told)[1:] == [("bad", "  - numprocesses: 1"), ("good", "  + numprocesses: 3")]
-    assert diff(["set global loglevel ('INFO' -> 'DEBUG')"])[2] == ("good", "  + loglevel: 'DEBUG'")
+    told = make_plan({"loglevel": "INFO"}, {"loglevel": "DEBUG"}).told()
+    assert diff(told) == [
+        ("plain", "set global loglevel"), ("bad", "  - loglevel: 'INFO'"), ("good", "  + loglevel: 'DEBUG'"),
+    ]  # fmt: skip
 
 
-def test_a_change_that_cannot_be_taken_apart_is_told_as_it_is():
-    assert diff(["replace watcher w (cmd: 'a -> b' -> 'c')"])[1] == ("plain", "    cmd: 'a -> b' -> 'c'")
-    assert diff(["something new (of a later version"]) == [("plain", "something new (of a later version")]
+def test_the_lines_of_a_daemon_that_tells_no_steps_are_shown_as_they_are():
+    assert diff({"plan": ["replace watcher w (cmd: 'a' -> 'b')"]}) == [("plain", "replace watcher w (cmd: 'a' -> 'b')")]
+
+
+_USED = {"w": {"cmd": "x --fd $(circus.sockets.s)"}}
 
 
 @pytest.mark.parametrize(
     ("told", "risk", "asked"),
     [
-        (["remove watcher a (no longer in the file)"], ASK, "1 step:"),
-        (["add watcher a", "add watcher b"], ASK, "2 steps:"),
-        (["nothing to do"], SHOW, "nothing to do"),
-        (["problem: Watchers {'w'} uses a socket which is deleted", "add watcher w"], SHOW, "cannot be loaded"),
-        (["restart daemon the daemon (endpoint: 'a' -> 'b')"], TYPE, "all its workers are restarted"),
+        (answer({"a": {}}, {}), ASK, "1 step:"),
+        (answer({}, {"a": {}, "b": {}}), ASK, "2 steps:"),
+        ({"plan": ["add watcher a"]}, ASK, "1 step:"),
+        (answer({}, {}), SHOW, "nothing to do"),
+        (answer({}, _USED), SHOW, "cannot be loaded"),
+        (make_plan({"endpoint": "a"}, {"endpoint": "b"}).told(), TYPE, "all its workers are restarted"),
         (None, ASK, "cannot tell beforehand"),
     ],
 )
