@@ -36,11 +36,11 @@ def daemon():
 def converse(daemon, monkeypatch, capsys):
     """Pipes lines into the shell; returns stdout and stderr."""
 
-    def run(text, timeout=10.0, **options):
+    def run(text, timeout=10.0, commands=None, **options):
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
         monkeypatch.setattr(sys, "argv", ["/usr/bin/circusctl"])
         client = LightClient(daemon.endpoint, timeout)
-        status = CircusCtl(client, Vocabulary()).start({**OPTIONS, **options})
+        status = CircusCtl(client, commands or Vocabulary()).start({**OPTIONS, **options})
         client.stop()
         assert status == 0
         said = capsys.readouterr()
@@ -102,9 +102,10 @@ def test_help_lists_the_commands(converse):
     assert set(documented) == {*COMMAND_NAMES, "help"}
 
 
-@pytest.mark.skipif(len(COMMAND_NAMES) != 25, reason="there are more commands than were recorded")
 def test_help_looks_as_recorded(converse):
-    assert converse("help\n?\n")[0] == f"{HEAD}{HELP}(circusctl) {HELP}(circusctl) \n"
+    recorded = {name: command for name, command in get_commands().items() if name not in {"events", "tail", "why"}}
+    assert len(recorded) == 25
+    assert converse("help\n?\n", commands=recorded)[0] == f"{HEAD}{HELP}(circusctl) {HELP}(circusctl) \n"
 
 
 def test_help_of_a_command_is_its_manual(converse):
