@@ -1,7 +1,7 @@
 """Discovery of daemons by UDP multicast: the datagram socket of the daemon, and the question of a client.
 
-Called by the controller (:func:`create_udp_socket`) and by client programs (:func:`discover`). It does not
-know what an answer is used for. Spec wire.md 9.
+Called by the controller (:func:`create_udp_socket`) and by client programs (:func:`discover`, and on an
+event loop :func:`ask_around`). It does not know what an answer is used for. Spec wire.md 9.
 """
 
 from __future__ import annotations
@@ -12,8 +12,13 @@ import time
 from circus.exc import TransportError
 from circus.system.endpoint import WILDCARD_HOSTS, parse_endpoint
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 #: What a client sends; the content does not matter to a daemon.
 QUESTION = b'""'
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _EXAMPLE = "udp://237.219.251.97:12027"
 
 
@@ -69,29 +74,62 @@ def discover(multicast_endpoint: str, timeout: float = 1.0) -> list[str]:
         replaced by the address the answer came from.
     :raises TransportError: the endpoint makes no sense, or the question cannot be sent.
     """
-    endpoint = parse_endpoint(multicast_endpoint)
-    if endpoint.scheme != "udp":
-        raise TransportError(f"bad endpoint {multicast_endpoint!r}: discovery needs udp://group:port")
     found: dict[str, None] = {}
     deadline = time.monotonic() + timeout
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
-        try:
-            sock.sendto(QUESTION, (endpoint.host, endpoint.port or 0))
-        except OSError as error:
-            raise TransportError(f"cannot ask {multicast_endpoint} for daemons: {error.strerror}") from error
+        _ask(sock, multicast_endpoint)
         while (left := deadline - time.monotonic()) > 0:
             sock.settimeout(left)
-            try:
-                data, sender = sock.recvfrom(65536)
-            except TimeoutError:
-                break
-            except ConnectionError:
-                continue  # a unicast host without a daemon answers with ICMP "port unreachable"
-            answer = read_answer(data, sender[0])
+            answer = _hear(sock)
             if answer is not None:
                 found[answer] = None
     return list(found)
+
+
+async def ask_around(multicast_endpoint: str, found: Callable[[str], object], patience: float = 1.0) -> None:
+    """The same as :func:`discover` on the running event loop, which goes on meanwhile.
+
+    :param found: called with each control endpoint as it answers, each time it does.
+    :param patience: seconds during which answers are taken.
+    """
+    import asyncio  # kept off the start path of the daemon
+
+    def hear() -> None:
+        answer = _hear(sock)
+        if answer is not None:
+            found(answer)
+
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        await asyncio.to_thread(_ask, sock, multicast_endpoint)  # a name may take its time to be looked up
+        sock.setblocking(False)
+        loop.add_reader(sock, hear)
+        try:
+            await asyncio.sleep(patience)
+        finally:
+            loop.remove_reader(sock)
+
+
+def _ask(sock: socket.socket, multicast_endpoint: str) -> None:
+    """Send the question."""
+    endpoint = parse_endpoint(multicast_endpoint)
+    if endpoint.scheme != "udp":
+        raise TransportError(f"bad endpoint {multicast_endpoint!r}: discovery needs udp://group:port")
+    try:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+        sock.sendto(QUESTION, (endpoint.host, endpoint.port or 0))
+    except OSError as error:
+        raise TransportError(f"cannot ask {multicast_endpoint} for daemons: {error.strerror}") from error
+
+
+def _hear(sock: socket.socket) -> str | None:
+    """The control endpoint that the next datagram tells; None: none came in time, or it leads nowhere from here."""
+    try:
+        data, sender = sock.recvfrom(65536)
+    except (TimeoutError, BlockingIOError, ConnectionError):
+        return None  # the last: a unicast host without a daemon answers with ICMP "port unreachable"
+    answer = read_answer(data, sender[0])
+    return answer if answer is not None and is_within_reach(answer, sender[0]) else None
 
 
 def read_answer(data: bytes, sender: str) -> str | None:
@@ -112,3 +150,28 @@ def read_answer(data: bytes, sender: str) -> str | None:
         endpoint.host = sender
         return str(endpoint)
     return str(text)
+
+
+def is_within_reach(control: str, sender: str) -> bool:
+    """A daemon on another host that listens on its loopback, or a path, is none of this one.
+
+    :param control: the control endpoint it told.
+    :param sender: the numeric address it told it from.
+    """
+    endpoint = parse_endpoint(control)
+    elsewhere = endpoint.scheme == "tcp" and endpoint.host not in _LOOPBACK
+    return elsewhere or is_this_host(sender)
+
+
+def is_this_host(host: str) -> bool:
+    """Whether an address is one of this host: only those can be bound. Names are not looked up."""
+    if host in _LOOPBACK:
+        return True
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            socket.inet_pton(family, host)
+            sock.bind((host, 0))
+    except OSError:
+        return False
+    return True

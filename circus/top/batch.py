@@ -99,7 +99,8 @@ async def _find_all(options: argparse.Namespace) -> list[Target]:
     targets = find_targets(options.control, options.endpoint, options.ssh, discovers=bool(options.discover))
     if not options.discover:
         return targets
-    from circus.top.discovery import ask_around, place_of
+    from circus.system.multicast import ask_around
+    from circus.top.discovery import place_of
 
     found: dict[str, str] = {}
     await ask_around(options.discover, lambda control: found.setdefault(place_of(control), control))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from circus.ctl.vocabulary import Vocabulary
-    from circus.model.dashboard import Endpoint, Node
+    from circus.model.dashboard import Node
     from circus.top.actions import Plan
     from circus.top.commandline import Typed
     from circus.top.widgets.palette import Palette
@@ -37,36 +37,22 @@ _WATCHED_WORKERS = 8
 
 
 class Operating(Acting):
-    """The talking half of the main screen; the other half gives it what is declared here."""
+    """The talking half of the main screen; the other half gives it what is declared here, and in the acting part."""
 
     if TYPE_CHECKING:
-        app: Any
-        session: Any
-        table: Any
         view: Any
-        foot: Any
         memory: dict[str, Any]
         chart: Any
         output: Any
-        happened: Any
         why: Any
-        panes: dict[str, Any]
-        pane_name: str
-        selected: Callable[[], list[Node]]
-        endpoint_of: Callable[..., Endpoint | None]
         is_about: Callable[..., Any]
         touch: Callable[[str], None]
-        set_timer: Callable[..., Timer]
-        set_interval: Callable[..., Timer]
         set_filter: Callable[..., None]
         set_columns: Callable[[list[str] | None], None]
         action_sort: Callable[[str], None]
         go_to_time: Callable[[float], None]
-        action_pane: Callable[[str], None]
-        run_worker: Callable[..., Any]
         remember: Callable[[], None]
         drop_backlog: Callable[[], None]
-        _focused_pane: Any
 
     _palette: Palette
     output_title = ""

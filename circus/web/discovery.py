@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from circus.base.logs import logger
 from circus.exc import TransportError
-from circus.system.multicast import discover
+from circus.system.multicast import ask_around
 
-#: Seconds between two questions.
-EVERY = 10.0
+#: Seconds between two questions, and seconds for the answers to one.
+EVERY, PATIENCE = 10.0, 1.0
 
 
 async def look_around(multicast: str, is_wanted: Callable[[], bool], found: Callable[[list[str]], None]) -> None:
@@ -22,9 +22,11 @@ async def look_around(multicast: str, is_wanted: Callable[[], bool], found: Call
     """
     while True:
         if is_wanted():
+            answered: dict[str, None] = {}
             try:
-                found(await asyncio.to_thread(discover, multicast, 1.0))
+                await ask_around(multicast, answered.setdefault, PATIENCE)
             except TransportError as error:
                 logger.info("no discovery: %s", error)
                 return
+            found(list(answered))
         await asyncio.sleep(EVERY)

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from harness.daemon import Daemon
-from harness.sshd import SSH, SSHD, Sshd
+from harness.sshd import Sshd
 from harness.waiting import eventually
 from tests.e2e.console import Console
 
-pytestmark = [
-    pytest.mark.skipif(SSHD is None, reason="no sshd (Debian: openssh-server)"),
-    pytest.mark.skipif(SSH is None, reason="no ssh (Debian: openssh-client)"),
-]
-
 INI = "statsd = True\ncapture = True\n[watcher:web]\ncmd = sh -c 'echo hello; exec sleep 98765'\n"
-
-
-@pytest.fixture
-def sshd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """A server; the programs started here use it and keep temporary files in its directory."""
-    with Sshd() as server:
-        (server.place / "tmp").mkdir()
-        server.variables["TMPDIR"] = str(server.place / "tmp")
-        for name, value in server.variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("tempfile.tempdir", None)
-        yield server
 
 
 def test_everything_goes_through_the_tunnel(sshd: Sshd, tmp_path: Path) -> None:

@@ -51,35 +51,45 @@ class Service:
         return self.statsd.wait_for(*wanted)
 
 
-# -- HTTP ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
-def web(tmp_path: Path, statsd: StatsdServer) -> Iterator[Callable[..., Service]]:
-    """Starts a web server with its observer; more options of the observer as keywords."""
-    port = free_port()
-    (tmp_path / "manners").write_text("ok")
+def observe(tmp_path: Path, statsd: StatsdServer) -> Iterator[Callable[..., Service]]:
+    """Starts a daemon with a service and the observer of it."""
     daemon = None
 
-    def begin(**options: object) -> Service:
+    def begin(service: str, kind: str, plugin: str, options: dict[str, object]) -> Service:
         nonlocal daemon
-        more = {"check_url": f"http://127.0.0.1:{port}/", **options}
         ini = f"""
 [circus]
 debug = True
 [watcher:service]
-cmd = {shlex.join(map(str, [sys.executable, CHILDREN / "answers_http.py", port, tmp_path / "manners"]))}
-graceful_timeout = 1
-[plugin:http]
-use = circus.plugins.http_observer.HttpObserver
+{service}
+[plugin:{kind}]
+use = circus.plugins.{kind}_observer.{plugin}
 port = {statsd.port}
-""" + "".join(f"{name} = {value}\n" for name, value in {"loop_rate": RATE, "timeout": TIMEOUT, **more}.items())
+""" + "".join(f"{name} = {value}\n" for name, value in {"loop_rate": RATE, "timeout": TIMEOUT, **options}.items())
         daemon = Daemon(tmp_path, ini).start()
         return Service(daemon, statsd)
 
     yield begin
     if daemon is not None:
         daemon.stop()
+
+
+# -- HTTP ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(tmp_path: Path, observe: Callable[..., Service]) -> Callable[..., Service]:
+    """Starts a web server with its observer; more options of the observer as keywords."""
+    port = free_port()
+    (tmp_path / "manners").write_text("ok")
+    command = shlex.join(map(str, [sys.executable, CHILDREN / "answers_http.py", port, tmp_path / "manners"]))
+
+    def begin(**options: object) -> Service:
+        more = {"check_url": f"http://127.0.0.1:{port}/", **options}
+        return observe(f"cmd = {command}\ngraceful_timeout = 1", "http", "HttpObserver", more)
+
+    return begin
 
 
 def test_an_answer_is_timed(web: Callable[..., Service]) -> None:
@@ -162,32 +172,18 @@ needs_redis = [
 
 
 @pytest.fixture
-def redis(tmp_path: Path, statsd: StatsdServer) -> Iterator[Callable[..., Service]]:
+def redis(tmp_path: Path, observe: Callable[..., Service]) -> Callable[..., Service]:
     """Starts a Redis server with its observer."""
     pytest.importorskip("redis", reason="no library redis (pip install circus[redis])")
     port = free_port()
-    daemon = None
+    command = f"redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no --dir {tmp_path}"
 
     def begin(password: str = "", **options: object) -> Service:
-        nonlocal daemon
         more = {"redis_url": f"redis://127.0.0.1:{port}/0", "restart_on_timeout": "service", **options}
         secret = f" --requirepass {password}" if password else ""
-        ini = f"""
-[circus]
-debug = True
-[watcher:service]
-cmd = redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no --dir {tmp_path}{secret}
-graceful_timeout = 0.5
-[plugin:redis]
-use = circus.plugins.redis_observer.RedisObserver
-port = {statsd.port}
-""" + "".join(f"{name} = {value}\n" for name, value in {"loop_rate": RATE, "timeout": TIMEOUT, **more}.items())
-        daemon = Daemon(tmp_path, ini).start()
-        return Service(daemon, statsd)
+        return observe(f"cmd = {command}{secret}\ngraceful_timeout = 0.5", "redis", "RedisObserver", more)
 
-    yield begin
-    if daemon is not None:
-        daemon.stop()
+    return begin
 
 
 PREFIX = "circus.redis_observer.watcher.redis_stats"

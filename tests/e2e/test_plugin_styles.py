@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -110,27 +110,13 @@ def test_a_section_that_lacks_what_the_constructor_wants_is_told_plainly(tmp_pat
         eventually(lambda: "plugmod.Logger cannot be made: TypeError" in daemon.log)
 
 
-@contextmanager
-def by_hand(daemon: Daemon, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+def by_hand(daemon: Daemon, *arguments: object) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """``circus-plugin``, run by somebody beside the daemon; where its module is."""
-    elsewhere = daemon.directory.parent / "plugin"
-    process = subprocess.Popen(
-        OURS.command(
-            *("circus.plugins", "--endpoint", daemon.endpoint, "--pubsub", daemon.pubsub_endpoint),
-            *("--config", f"filename:{daemon.directory}/events.log", *arguments, "plugmod.Logger"),
-        ),
-        cwd=elsewhere,
-        env=OURS.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    return OURS.running(
+        daemon.directory.parent / "plugin",
+        *("circus.plugins", "--endpoint", daemon.endpoint, "--pubsub", daemon.pubsub_endpoint),
+        *("--config", f"filename:{daemon.directory}/events.log", *arguments, "plugmod.Logger"),
     )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -24,27 +25,10 @@ from circus.exc import TransportError
 from harness.daemon import Daemon, free_port
 from harness.installation import OURS
 from harness.processes import descendants, is_alive
-from harness.sshd import SSH, SSHD, Sshd
+from harness.sshd import Sshd
 from harness.waiting import PATIENCE, eventually
 
-pytestmark = [
-    pytest.mark.skipif(SSHD is None, reason="no sshd (Debian: openssh-server)"),
-    pytest.mark.skipif(SSH is None, reason="no ssh (Debian: openssh-client)"),
-]
-
 SLEEPER = "[watcher:sleeper]\ncmd = sleep 98765432\n"
-
-
-@pytest.fixture
-def sshd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """A server; this process and the programs it starts use it and keep temporary files in its directory."""
-    with Sshd() as server:
-        (server.place / "tmp").mkdir()
-        server.variables["TMPDIR"] = str(server.place / "tmp")
-        for name, value in server.variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("tempfile.tempdir", None)
-        yield server
 
 
 @pytest.fixture
@@ -74,27 +58,10 @@ def assert_no_trace(sshd: Sshd) -> None:
     eventually(gone)
 
 
-@contextlib.contextmanager
-def running(command: list[str], directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program with its output in a pipe, killed in the end if need be."""
-    process = subprocess.Popen(
-        command,
-        cwd=directory,
-        env=OURS.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def listening(daemon: Daemon, *arguments: object) -> list[str]:
-    return OURS.command("circus.circusctl", "--endpoint", daemon.pubsub_endpoint, *arguments, "listen", "watcher.")
+def listening(daemon: Daemon, sshd: Sshd) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """``circusctl listen`` through ssh."""
+    place = ("--endpoint", daemon.pubsub_endpoint, "--ssh", sshd.by_config)
+    return OURS.running(daemon.directory, "circus.circusctl", *place, "listen", "watcher.")
 
 
 def wait_heard(daemon: Daemon, listener: subprocess.Popen[bytes]) -> bytes:
@@ -168,7 +135,7 @@ def test_a_server_where_no_daemon_runs(daemon: Daemon, sshd: Sshd) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
 def test_listen_leaves_no_ssh_behind_however_it_ends(daemon: Daemon, sshd: Sshd, signum: int) -> None:
-    with running(listening(daemon, "--ssh", sshd.by_config), daemon.directory) as listener:
+    with listening(daemon, sshd) as listener:
         assert wait_heard(daemon, listener).startswith(b"b'watcher.sleeper.updated': ")
         assert tunnels()
         listener.send_signal(signum)
@@ -177,7 +144,7 @@ def test_listen_leaves_no_ssh_behind_however_it_ends(daemon: Daemon, sshd: Sshd,
 
 
 def test_listen_outlives_a_break_of_the_network(daemon: Daemon, sshd: Sshd) -> None:
-    with running(listening(daemon, "--ssh", sshd.by_config), daemon.directory) as listener:
+    with listening(daemon, sshd) as listener:
         wait_heard(daemon, listener)
         sshd.stop()
         told = listener.stderr.readline()
@@ -264,16 +231,14 @@ class Answers(CircusPlugin):
 """
 
 
-@contextlib.contextmanager
-def plugin(daemon: Daemon, server: str) -> Iterator[subprocess.Popen[bytes]]:
+def plugin(daemon: Daemon, server: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """``circus-plugin --ssh``, run by hand."""
     (daemon.directory / "plugmod.py").write_text(PLUGIN)
-    command = OURS.command(
+    return OURS.running(
+        daemon.directory,
         *("circus.plugins", "--endpoint", daemon.endpoint, "--pubsub", daemon.pubsub_endpoint, "--ssh", server),
         *("--config", f"filename:{daemon.directory}/told", "plugmod.Answers"),
     )
-    with running(command, daemon.directory) as process:
-        yield process
 
 
 def wait_told(daemon: Daemon, process: subprocess.Popen[bytes]) -> None:

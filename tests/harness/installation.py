@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.paths import ROOT
 
@@ -40,6 +44,24 @@ class Installation:
     def command(self, module: str, *arguments: object) -> list[str]:
         """Arguments that run a module of the package as a program."""
         return [self.python, "-m", module, *map(str, arguments)]
+
+    @contextlib.contextmanager
+    def running(self, directory: Path, module: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+        """A module of the package as a program, with its output in pipes; killed in the end if need be."""
+        process = subprocess.Popen(
+            self.command(module, *arguments),
+            cwd=directory,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
 
 
 #: The code under test.

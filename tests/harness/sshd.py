@@ -100,6 +100,7 @@ class Sshd:
     def start(self) -> None:
         """Start the server, and wait until it listens."""
         other = {} if os.geteuid() else {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": ()}
+        told = self.log.count("Server listening")
         with (self.place / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [SSHD, "-D", "-e", "-f", self.place / "sshd_config"],
@@ -109,7 +110,6 @@ class Sshd:
                 stderr=log,
                 **other,
             )
-        told = self.log.count("Server listening")
 
         def listens() -> bool:
             assert self._process is not None

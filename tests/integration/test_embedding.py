@@ -56,10 +56,10 @@ print(json.dumps(os.listdir(directory)))
 """
 
 
-@pytest.mark.parametrize("how", ["stop", "TERM", "restart"])
-def test_without_a_loop_start_blocks_until_the_end(how, stage):
+def run_strictly(script, *arguments):
+    """A script of an embedding program, where every warning is an error; it must succeed."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", _OWN_LOOP, how, str(stage.directory)],
+        [sys.executable, "-W", "error", "-X", "dev", "-c", script, *map(str, arguments)],
         env=OURS.environment(),
         capture_output=True,
         text=True,
@@ -67,6 +67,12 @@ def test_without_a_loop_start_blocks_until_the_end(how, stage):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("how", ["stop", "TERM", "restart"])
+def test_without_a_loop_start_blocks_until_the_end(how, stage):
+    done = run_strictly(_OWN_LOOP, how, stage.directory)
     result, files = map(json.loads, done.stdout.splitlines())
     assert result == [how == "restart", [[True, {"sleep": "active"}, 2, True]], False, True]
     assert files == []
@@ -96,15 +102,7 @@ loop.close()
 
 @pytest.mark.parametrize("how", ["set", "asked"])
 def test_without_a_loop_the_one_of_the_thread_is_run(how, stage):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", _THREADS_LOOP, how, str(stage.directory)],
-        env=OURS.environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_strictly(_THREADS_LOOP, how, stage.directory)
     assert done.stdout.splitlines() == ["called", "False True"], done.stderr
     assert done.stderr == ""
 

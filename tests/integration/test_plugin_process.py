@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -283,16 +282,21 @@ def test_the_log_tells_what_is_being_done(start):
     ]
 
 
-def test_a_bad_option_ends_it_with_78_and_one_line(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "circus.plugins", "--config", "port:http", "circus.plugins.watchdog.WatchDog"],
+def run_module(*arguments, cwd):
+    """``python -m circus.plugins`` until its end."""
+    return subprocess.run(
+        OURS.command("circus.plugins", *arguments),
         env=OURS.environment(),
-        cwd=tmp_path,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
+
+
+def test_a_bad_option_ends_it_with_78_and_one_line(tmp_path):
+    done = run_module("--config", "port:http", "circus.plugins.watchdog.WatchDog", cwd=tmp_path)
     assert done.returncode == 78
     assert done.stderr.splitlines()[-1].endswith(
         "[ERROR] circus.plugins.watchdog.WatchDog port: invalid literal for int() with base 10: 'http' "
@@ -301,15 +305,7 @@ def test_a_bad_option_ends_it_with_78_and_one_line(tmp_path):
 
 
 def test_module_form_of_the_program(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "circus.plugins", "--config", "active:0", "circus.plugins.CircusPlugin"],
-        env=OURS.environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run_module("--config", "active:0", "circus.plugins.CircusPlugin", cwd=tmp_path)
     assert done.returncode == 0
     assert "is not active" in done.stderr.splitlines()[-1]
     assert not os.listdir(tmp_path)

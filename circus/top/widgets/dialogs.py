@@ -6,7 +6,7 @@ Each is a screen that gives back an answer, or None when somebody thought better
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from circus.top.actions import Plan
     from circus.top.keys import Key
     from circus.top.widgets.lines import Drawn, Line
+
+_Answer = TypeVar("_Answer")
 
 _CSS = """
 {name} {{ align: center middle; background: $background 55%; }}
@@ -122,6 +124,45 @@ class Confirm(ModalScreen[bool]):
             self.dismiss(answer)
 
 
+class _Sheet(ModalScreen[_Answer]):
+    """One text in a box."""
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield _Text()
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class _List(_Sheet[_Answer]):
+    """Lines with a cursor on one of them.
+
+    :param length: how many there are.
+    :param at: where the cursor begins.
+    """
+
+    BINDINGS = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("escape,q", "leave", show=False),
+    ]
+
+    def __init__(self, length: int, at: int = 0) -> None:
+        super().__init__()
+        self._length, self._at = length, at
+
+    def on_mount(self) -> None:
+        self._put()
+
+    def _put(self) -> None:
+        raise NotImplementedError
+
+    def action_move(self, step: int) -> None:
+        self._at = (self._at + step) % self._length
+        self._put()
+
+
 class Item(NamedTuple):
     """One line of a list: what it gives back, the key that chooses it, how it is called, what it means."""
 
@@ -131,27 +172,15 @@ class Item(NamedTuple):
     doc: str
 
 
-class Choice(ModalScreen[str | None]):
+class Choice(_List[str | None]):
     """Choosing one of some things, by its key or with the arrows."""
 
     CSS = _CSS.format(name="Choice") + "Choice > Vertical { width: 90; }"
-    BINDINGS = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("enter", "choose", show=False),
-        Binding("escape,q", "leave", show=False),
-    ]
+    BINDINGS = [Binding("enter", "choose", show=False)]
 
     def __init__(self, title: str, items: Sequence[Item]) -> None:
-        super().__init__()
-        self._title_text, self._items, self._at = title, list(items), 0
-
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield _Text()
-
-    def on_mount(self) -> None:
-        self._put()
+        super().__init__(len(items))
+        self._title_text, self._items = title, list(items)
 
     def _put(self) -> None:
         paint = self.app.paint  # type: ignore[attr-defined]
@@ -164,15 +193,8 @@ class Choice(ModalScreen[str | None]):
             lines.append((line, paint.cursor if at == self._at else None))
         self.query_one(_Text).put(lines)
 
-    def action_move(self, step: int) -> None:
-        self._at = (self._at + step) % len(self._items)
-        self._put()
-
     def action_choose(self) -> None:
         self.dismiss(self._items[self._at].value)
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
     def on_key(self, event: events.Key) -> None:
         for item in self._items:
@@ -188,33 +210,22 @@ class Choice(ModalScreen[str | None]):
             self.dismiss(self._items[at].value)
 
 
-class ColumnChooser(ModalScreen[list[str] | None]):
+class ColumnChooser(_List[list[str] | None]):
     """Which columns are shown, and in which order."""
 
     CSS = _CSS.format(name="ColumnChooser")
     BINDINGS = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
         Binding("space", "tick", show=False),
         Binding("left,less_than_sign", "shift(-1)", show=False),
         Binding("right,greater_than_sign", "shift(1)", show=False),
         Binding("d", "defaults", show=False),
         Binding("enter", "done", show=False),
-        Binding("escape,q", "leave", show=False),
     ]
 
     def __init__(self, columns: Sequence[str]) -> None:
-        super().__init__()
         self._chosen = set(columns)
         self._order = [*columns, *(key for key in COLUMNS if key not in columns)]
-        self._at = 1
-
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield _Text()
-
-    def on_mount(self) -> None:
-        self._put()
+        super().__init__(len(self._order), at=1)
 
     def _put(self) -> None:
         paint = self.app.paint  # type: ignore[attr-defined]
@@ -230,10 +241,6 @@ class ColumnChooser(ModalScreen[list[str] | None]):
             lines.append((line, paint.cursor if at == self._at else None))
         keys = "Space shows or hides, ← → move it, d defaults, Enter done, Esc leaves it"
         self.query_one(_Text).put([*lines, ([], None), ([(keys, paint.dim)], None)])
-
-    def action_move(self, step: int) -> None:
-        self._at = (self._at + step) % len(self._order)
-        self._put()
 
     def action_tick(self) -> None:
         key = self._order[self._at]
@@ -256,11 +263,8 @@ class ColumnChooser(ModalScreen[list[str] | None]):
     def action_done(self) -> None:
         self.dismiss([key for key in self._order if key in self._chosen])
 
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
-
-class Help(ModalScreen[None]):
+class Help(_Sheet[None]):
     """The keys of the screen, what filters look like, what colours there are."""
 
     CSS = _CSS.format(name="Help") + "Help > Vertical { width: 90; }"
@@ -275,10 +279,6 @@ class Help(ModalScreen[None]):
     def __init__(self, keys: Sequence[Key], themes: Sequence[str]) -> None:
         super().__init__()
         self._keys, self._themes, self._first = keys, themes, 0
-
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield _Text()
 
     def on_mount(self) -> None:
         self.action_scroll(0)
@@ -322,6 +322,3 @@ class Help(ModalScreen[None]):
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         self.action_scroll(-3)
-
-    def action_leave(self) -> None:
-        self.dismiss(None)

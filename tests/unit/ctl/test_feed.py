@@ -11,16 +11,10 @@ import pytest
 from circus.ctl.feed import Feed
 from circus.exc import TransportError
 from harness.waiting import PATIENCE, eventually
-from tests.unit.ctl.livedaemon import LiveDaemon, Worker, successor_of
+from tests.unit.ctl.livedaemon import Worker, successor_of
 from tests.unit.system.test_tunnel import FAKE_SSH
 
 WEB = Worker("web", 1, 100)
-
-
-@pytest.fixture
-def daemon():
-    with LiveDaemon() as running:
-        yield running
 
 
 def collect(feed, count):

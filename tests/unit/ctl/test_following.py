@@ -7,30 +7,11 @@ import time
 
 import pytest
 
-from circus import circusctl
 from circus.ctl import following
 from circus.ctl.arguments import BadValue
 from circus.ctl.following import EventsRequest
-from tests.unit.ctl.livedaemon import LiveDaemon, successor_of
+from tests.unit.ctl.livedaemon import successor_of
 from tests.unit.ctl.program import Program
-
-
-@pytest.fixture
-def daemon():
-    with LiveDaemon() as running:
-        yield running
-
-
-@pytest.fixture
-def ctl(daemon, capsys):
-    """Runs a command line; returns status, what stands under WHAT (or stdout as it is), stderr."""
-
-    def run(*args):
-        status = circusctl.run(["--endpoint", daemon.endpoint, *args])
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

@@ -20,30 +20,12 @@ from circus.ctl.notices import Notices
 from circus.ctl.tailing import decode_batch, in_time
 from circus.ctl.tailrequest import ALL, TailRequest
 from harness.waiting import eventually
-from tests.unit.ctl.livedaemon import LiveDaemon, Worker, successor_of
+from tests.unit.ctl.livedaemon import Worker, successor_of
 from tests.unit.ctl.program import Program
 
 WEB1, WEB2, DB = Worker("web", 1, 100), Worker("web", 2, 101), Worker("db", 1, 200)
 #: It asks twice again after it has subscribed.
 SOON = {"circus.ctl.tailing._AGAIN_AFTER": (0.05, 0.1)}
-
-
-@pytest.fixture
-def daemon():
-    with LiveDaemon() as running:
-        yield running
-
-
-@pytest.fixture
-def ctl(daemon, capsys):
-    """Runs a command line; returns status, stdout, stderr."""
-
-    def run(*args):
-        status = circusctl.run(["--endpoint", daemon.endpoint, *args])
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

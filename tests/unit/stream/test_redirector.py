@@ -174,36 +174,35 @@ def test_two_streams_on_one_file_do_not_mix_lines_either(make_worker: MakeWorker
     assert sorted(lines) == sorted([b"%d and rest" % number for number in range(100)] * 2)
 
 
-def test_a_prefix_for_each_line_not_for_each_read(make_worker: MakeWorker, tmp_path: Path) -> None:
-    stream = FileStream(str(tmp_path / "log"), time_format="T")
-    redirector = Redirector(stream, None)
-    redirector.start()
-    redirector.add_redirections(worker := make_worker(7))
+@pytest.fixture
+def prefixed(make_worker: MakeWorker, tmp_path: Path) -> Callable[..., bytes]:
+    """What a worker writes piece by piece, as it stands in a file whose lines get a prefix."""
+
+    def write(*pieces: bytes) -> bytes:
+        stream = FileStream(str(tmp_path / "log"), time_format="T")
+        redirector = Redirector(stream, None)
+        redirector.start()
+        redirector.add_redirections(worker := make_worker(7))
+        writer = threading.Thread(target=lambda: [os.write(worker.out, piece) for piece in pieces])
+        writer.start()
+        writer.join(5)
+        worker.die()
+        drained(redirector, worker)
+        redirector.stop()
+        stream.close()
+        return (tmp_path / "log").read_bytes()
+
+    return write
+
+
+def test_a_prefix_for_each_line_not_for_each_read(prefixed: Callable[..., bytes]) -> None:
     line = b"x" * 200_000
-    writer = threading.Thread(target=lambda: [os.write(worker.out, line), os.write(worker.out, b"\nhalf")])
-    writer.start()
-    writer.join(5)
-    worker.die()
-    drained(redirector, worker)
-    redirector.stop()
-    stream.close()
-    assert (tmp_path / "log").read_bytes() == b"T [7] | " + line + b"\nT [7] | half\n"
+    assert prefixed(line, b"\nhalf") == b"T [7] | " + line + b"\nT [7] | half\n"
 
 
-def test_a_line_longer_than_memory_allows_still_gets_one_prefix(make_worker: MakeWorker, tmp_path: Path) -> None:
-    stream = FileStream(str(tmp_path / "log"), time_format="T")
-    redirector = Redirector(stream, None)
-    redirector.start()
-    redirector.add_redirections(worker := make_worker(7))
+def test_a_line_longer_than_memory_allows_still_gets_one_prefix(prefixed: Callable[..., bytes]) -> None:
     line = "é".encode() * 400_000
-    writer = threading.Thread(target=lambda: [os.write(worker.out, line), os.write(worker.out, b"!\n")])
-    writer.start()
-    writer.join(5)
-    worker.die()
-    drained(redirector, worker)
-    redirector.stop()
-    stream.close()
-    assert (tmp_path / "log").read_bytes() == b"T [7] | " + line + b"!\n"
+    assert prefixed(line, b"!\n") == b"T [7] | " + line + b"!\n"
 
 
 # -- the end of a worker -------------------------------------------------------------------------------------

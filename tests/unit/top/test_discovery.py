@@ -1,69 +1,33 @@
-"""Daemons that answer on the network; here the network is the loopback."""
+"""Looking for daemons again and again, and telling which of them are the same."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-import threading
 
-import pytest
-
-from circus.exc import TransportError
 from circus.top import discovery
-from circus.top.discovery import ask_around, check_multicast, look_around, place_of
+from circus.top.discovery import check_multicast, look_around, place_of
 from circus.top.targets import find_targets, name_found
+from harness.discovery import answering
 
 
-@pytest.fixture
-def daemons():
-    """Where some daemons answer, and what they say; a program that is none answers, too."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(("127.0.0.1", 0))
-    answers = ["tcp://0.0.0.0:5555", "tcp://10.9.8.7:5555", "ipc:///run/circus"]
-
-    def serve():
-        while True:
-            _, sender = sock.recvfrom(100)
-            if not answers:
-                return
-            for told in [b"\xff", b"[]", *(json.dumps({"endpoint": each}).encode() for each in answers)]:
-                sock.sendto(told, sender)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield f"udp://127.0.0.1:{sock.getsockname()[1]}"
-    answers.clear()
-    sock.sendto(b"", sock.getsockname())
-    thread.join()
-    sock.close()
-
-
-def test_who_answers(daemons):
-    found = []
-    asyncio.run(ask_around(daemons, found.append, 0.1))
-    assert found == ["tcp://127.0.0.1:5555", "tcp://10.9.8.7:5555", "ipc:///run/circus"]
-
-
-def test_asking_again_and_again(daemons, monkeypatch):
+def test_asking_again_and_again(monkeypatch):
     monkeypatch.setattr(discovery, "EVERY", 0.01)
     monkeypatch.setattr(discovery, "PATIENCE", 0.01)
     found, told = [], []
 
-    async def look():
-        looking = asyncio.create_task(look_around(daemons, found.append, told.append))
+    async def look(place):
+        looking = asyncio.create_task(look_around(place, found.append, told.append))
         async with asyncio.timeout(5):
             while found.count("ipc:///run/circus") < 2:
                 await asyncio.sleep(0.005)
         looking.cancel()
 
-    asyncio.run(look())
+    with answering("ipc:///run/circus") as place:
+        asyncio.run(look(place))
     assert set(told) == {""}
 
 
-def test_a_place_that_cannot_be_asked():
-    with pytest.raises(TransportError, match="cannot ask udp://"):
-        asyncio.run(ask_around("udp://255.255.255.255:9", lambda _: None, 0.01))  # broadcast needs a permission
+def test_a_place_that_cannot_be_asked():  # broadcast needs a permission
     told = []
 
     async def look():
@@ -84,13 +48,6 @@ def test_places():
     assert place_of("tcp://127.0.0.1:5555") == place_of("tcp://localhost:5555") == place_of("tcp://0.0.0.0:5555")
     assert place_of("tcp://10.9.8.7:5555") == "tcp://10.9.8.7:5555"
     assert place_of("nonsense") == "nonsense"
-
-
-def test_a_loopback_elsewhere_is_none_of_ours():
-    assert discovery._is_within_reach("tcp://127.0.0.1:5555", "127.0.0.1")
-    assert not discovery._is_within_reach("tcp://127.0.0.1:5555", "10.9.8.7")
-    assert not discovery._is_within_reach("ipc:///run/circus", "10.9.8.7")
-    assert discovery._is_within_reach("tcp://10.9.8.7:5555", "10.9.8.7")
 
 
 def test_targets_when_others_are_found():

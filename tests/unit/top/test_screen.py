@@ -62,6 +62,12 @@ class Stage:
         self.app.focused.cursor_position = len(text)
         await self.pilot.pause()
 
+    async def enter(self, text, *keys):
+        """Type into the line that has the focus after these keys, and press Enter."""
+        await self.press(*keys)
+        await self.type(text)
+        await self.press("enter")
+
     async def sees(self, pattern, patience=PATIENCE):
         """Wait until a line of the screen fits."""
         await self.until(lambda: re.search(pattern, self.text), f"{pattern!r} in", patience)
@@ -71,6 +77,11 @@ class Stage:
         while not condition():
             assert time.monotonic() < end, f"not: {what}\n{self.text}"
             await self.pilot.pause(0.02)
+
+    async def begin_at(self, pattern):
+        """Wait until workers are shown; then put the cursor on the first row whose name fits."""
+        await self.sees(r"web\.1")
+        await self.choose(pattern)
 
     async def choose(self, pattern):
         """Put the cursor on the first row whose name fits."""
@@ -229,8 +240,7 @@ def test_sorting_by_key_and_by_mouse_is_remembered(daemon):
 
 def test_folding_and_the_flat_list(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("left")
         await stage.until(lambda: "web.1" not in stage.text)
         await stage.press("right")
@@ -247,16 +257,12 @@ def test_folding_and_the_flat_list(daemon):
 def test_filter(daemon):
     async def scenario(stage):
         await stage.sees(r"web\.1")
-        await stage.press("slash")
-        await stage.type("cpu>2.5")
-        await stage.press("enter")
+        await stage.enter("cpu>2.5", "slash")
         await stage.until(lambda: "web.3" in stage.text and "web.1" not in stage.text)
         await stage.sees(r"filter: cpu>2\.5")
         await stage.press("escape")
         await stage.sees(r"web\.1")
-        await stage.press("slash")
-        await stage.type("cpx>1")
-        await stage.press("enter")
+        await stage.enter("cpx>1", "slash")
         await stage.sees("no column 'cpx'")
 
     at(daemon, scenario)
@@ -333,8 +339,7 @@ def test_the_cursor_stays_on_a_worker_that_is_replaced(daemon):
 
 def test_output_is_followed(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"web\.1")
+        await stage.begin_at(r"web\.1")
         await stage.press("2")
         await stage.sees(r"web\.1 │ INFO early line")
         assert b"output.web.1" in daemon.subscribed
@@ -346,9 +351,7 @@ def test_output_is_followed(daemon):
         await stage.sees("5 lines lost")
         await stage.sees("┃ red {}")
         assert "not ours" not in stage.text
-        await stage.press("ampersand")
-        await stage.type("!two")
-        await stage.press("enter")
+        await stage.enter("!two", "ampersand")
         await stage.until(lambda: "two" not in stage.text.replace("'two'", ""))
         await stage.press("ctrl+s")
         await stage.sees("saved to")
@@ -378,9 +381,7 @@ def test_searching_the_output(daemon):
         await stage.sees(r"web\.1")
         await stage.press("2")
         await stage.sees("line 199")
-        await stage.press("tab", "slash")
-        await stage.type("line 42")
-        await stage.press("enter")
+        await stage.enter("line 42", "tab", "slash")
         await stage.sees("line 42")
         await stage.sees("paused")
         await stage.press("end")
@@ -405,8 +406,7 @@ def logged(daemon, tmp_path):
 
 def test_older_lines_come_from_files(logged):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("b")
         await stage.sees("older lines are shown in the output")
         await stage.press("2")
@@ -448,8 +448,7 @@ def test_why_there_are_no_older_lines(logged, command, reply, told):
     logged.replies[command] = reply
 
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("2")
         await stage.sees("early line")
         await stage.press("b")
@@ -464,8 +463,7 @@ def test_two_files_have_no_common_order(logged, tmp_path):
     logged.replies["options"] = {"options": {"stdout_stream_conf": conf, "stderr_stream_conf": {"filename": "err"}}}
 
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("2")
         await stage.sees("early line")
         await stage.press("b")
@@ -478,8 +476,7 @@ def test_two_files_have_no_common_order(logged, tmp_path):
 
 def test_events_and_their_time_in_the_other_panes(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("3")
         await stage.sees("watcher is running +— daemon start")
         told = {"process_pid": 101, "time": time.time(), "seq": 2, "exit_code": -9, "wid": 1, "expected": False}
@@ -495,8 +492,7 @@ def test_events_and_their_time_in_the_other_panes(daemon):
 
 def test_why(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"web\.1")
+        await stage.begin_at(r"web\.1")
         await stage.press("4")
         await stage.sees("because: daemon start")
         await stage.sees("replaces pid 99, killed by SIGKILL")
@@ -508,8 +504,7 @@ def test_why(daemon):
 
 def test_an_old_daemon_knows_no_causes_and_keeps_no_output(short_path):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"web\.1")
+        await stage.begin_at(r"web\.1")
         await stage.press("4")
         await stage.sees("The daemon does not tell causes")
         await stage.press("2")
@@ -521,8 +516,7 @@ def test_an_old_daemon_knows_no_causes_and_keeps_no_output(short_path):
 
 def test_the_chart_has_the_past(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("1")
         await stage.sees(r"CPU % of web .*\[10m\].*mean")
         await stage.sees("▂|▃|▄|▅|▆|█")
@@ -571,13 +565,10 @@ def test_what_is_harmless_is_not_asked_about(daemon):
 
 def test_what_is_grave_must_be_typed(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("K", "y", "enter")
         await stage.sees("left as it is")
-        await stage.press("K")
-        await stage.type("web")
-        await stage.press("enter")
+        await stage.enter("web", "K")
         await stage.sees("kill web: done")
 
     at(daemon, scenario)
@@ -589,8 +580,7 @@ def test_honest_outcomes(daemon):
     daemon.replies["reload"] = SILENT
 
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("x", "y")
         await stage.sees(r"✖ stop web: hook before_stop refused \(timeout\)")
         await stage.press("e", "y")
@@ -603,8 +593,7 @@ def test_a_reload_is_followed_worker_by_worker(daemon):
     daemon.replies["reload"] = SILENT
 
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("e", "y")
         await stage.sees(r"reload web ░+ 0 of 3 replaced")
         daemon.pids[0] = 201
@@ -625,9 +614,7 @@ def test_what_a_configuration_changes_is_shown_first(daemon):
         await stage.sees(r"\+ cmd: 'b'")
         await stage.press("n")
         await stage.sees("left as it is")
-        await stage.press("colon")
-        await stage.type("reloadconfig")
-        await stage.press("enter")
+        await stage.enter("reloadconfig", "colon")
         await stage.sees(r"\+ cmd: 'b'")
         await stage.press("y")
         await stage.sees(r"reloadconfig .*: done")
@@ -666,8 +653,7 @@ def test_an_old_daemon_is_not_asked_what_it_would_do(short_path):
 
 def test_options_are_edited_in_the_palette(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"^web$")
+        await stage.begin_at(r"^web$")
         await stage.press("enter")
         await stage.sees("Options…")
         await stage.press("o")
@@ -680,8 +666,7 @@ def test_options_are_edited_in_the_palette(daemon):
 
 def test_signals_are_chosen(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"web\.1")
+        await stage.begin_at(r"web\.1")
         await stage.press("i")
         assert isinstance(stage.app.screen, Choice)
         await stage.press("1")
@@ -695,8 +680,7 @@ def test_signals_are_chosen(daemon):
 
 def test_marked_rows(daemon):
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"web\.1")
+        await stage.begin_at(r"web\.1")
         for number in (1, 2):
             await stage.press("m")
             await stage.until(lambda number=number: len(stage.main.table.marked) == number, "marked")
@@ -726,14 +710,11 @@ def test_menu_and_mouse(daemon):
 def test_read_only(daemon):
     async def scenario(stage):
         await stage.sees("read-only")
-        await stage.sees(r"web\.1")
-        await stage.choose(r"web\.1")
+        await stage.begin_at(r"web\.1")
         for key in ("r", "s", "K", "plus"):
             await stage.press(key)
             await stage.sees("nothing is changed from here")
-        await stage.press("colon")
-        await stage.type("stop web")
-        await stage.press("enter")
+        await stage.enter("stop web", "colon")
         await stage.sees("read-only: nothing")
         await stage.press("escape", "L")
         await stage.sees(r"\+ cmd: 'b'")
@@ -755,15 +736,11 @@ def test_palette(daemon):
         assert stage.app.screen.query_one("Input").value == "numprocesses web "
         await stage.press("enter")
         await stage.sees("unknown command")
-        await stage.type("status")
-        await stage.press("enter")
+        await stage.enter("status")
         await stage.sees("report: stopped")
-        await stage.type("quit")
-        await stage.press("enter")
+        await stage.enter("quit")
         await stage.sees("This ends the daemon")
-        await stage.press("escape", "escape", "colon")
-        await stage.type("sort rss")
-        await stage.press("enter")
+        await stage.enter("sort rss", "escape", "escape", "colon")
         await stage.sees("RSS▼")
 
     at(daemon, scenario)
@@ -825,12 +802,19 @@ def test_other_keys(daemon, tmp_path):
     path.write_text(json.dumps({"keys": {"act(restart)": "ctrl+r"}}))
 
     async def scenario(stage):
-        await stage.sees(r"web\.1")
-        await stage.choose(r"web\.1")
+        await stage.begin_at(r"web\.1")
         await stage.press("ctrl+r")
         await stage.sees(r"Restart worker")
 
     at(daemon, scenario)
+
+
+def prolong(recording):
+    """Have a recording end an hour later, so that it is not over while a test still looks at it."""
+    with gzip.open(recording, "rt") as file:
+        *_, (at, *rest) = map(json.loads, file)
+    with gzip.open(recording, "at") as file:
+        print(json.dumps([at + 3600, *rest]), file=file)
 
 
 def test_record_and_replay(daemon, tmp_path):
@@ -854,4 +838,5 @@ def test_record_and_replay(daemon, tmp_path):
     at(daemon, recorded, "--record", recording)
     assert recording.stat().st_mode & 0o777 == 0o600
     daemon.end()
+    prolong(recording)
     play(replayed, "--replay", recording)
