@@ -112,10 +112,15 @@ def opened(mock: Served) -> Served:
     return mock
 
 
+def fill_login(page: Any, user: str, password: str) -> None:
+    """Fill in the form of the login page, and send it."""
+    page.get_by_label("User").fill(user)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
 def log_in(page: Any, served: Served, user: str = "ann", path: str = "") -> None:
     """Log in as a person does, starting from some page."""
     page.goto(served.url + path)
-    page.get_by_label("User").fill(user)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    fill_login(page, user, PASSWORD)
     page.locator("main#main h1, #title").first.wait_for()

@@ -90,6 +90,23 @@ def test_shortcuts_work_and_are_listed(page: Any, opened: Served) -> None:
     expect(page.locator("#title")).to_be_focused()
 
 
+def test_a_menu_is_walked_by_keys(page: Any, opened: Served) -> None:
+    settle(page, opened, "")
+    button = page.get_by_role("button", name="Actions for web", exact=True)
+    button.focus()
+    page.keyboard.press("ArrowDown")
+    items = page.get_by_role("menuitem")
+    expect(items.first).to_be_focused()
+    for key, name in (("ArrowUp", "Stop…"), ("ArrowDown", "Reload"), ("End", "Stop…"), ("Home", "Reload")):
+        page.keyboard.press(key)
+        expect(items.filter(has_text=name)).to_be_focused()
+    page.keyboard.press("o")
+    expect(items.filter(has_text="One worker more")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(items).to_have_count(0)
+    expect(button).to_be_focused()
+
+
 def test_letters_typed_into_a_field_are_no_shortcuts(page: Any, opened: Served) -> None:
     settle(page, opened, "")
     page.get_by_label("Filter watchers").fill("")

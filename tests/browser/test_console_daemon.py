@@ -22,6 +22,7 @@ from circus import __version__
 from harness.daemon import Daemon
 from harness.waiting import eventually
 from tests.browser.attack import attacker
+from tests.browser.conftest import fill_login
 from tests.browser.realthing import INI, PASSWORD, Console, make_daemon
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -51,9 +52,7 @@ def console(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Iterato
 def log_in(page: Any, console: Console, user: str = "ann", path: str = "") -> None:
     """Log in as a person does."""
     page.goto(console.url + path)
-    page.get_by_label("User").fill(user)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    fill_login(page, user, PASSWORD)
     expect(page.locator(".link-state")).to_have_text("Live")
 
 
@@ -66,9 +65,7 @@ def row(page: Any, name: str) -> Any:
 
 def test_the_way_in(page: Any, console: Console) -> None:
     page.goto(console.url)
-    page.get_by_label("User").fill("ann")
-    page.get_by_label("Password").fill("guess")
-    page.get_by_role("button", name="Log in").click()
+    fill_login(page, "ann", "guess")
     expect(page.locator(".form-error")).to_be_visible()
     page.goto(f"{console.url}login#token=made-up")
     expect(page.locator(".form-error")).to_be_visible()

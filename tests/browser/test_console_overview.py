@@ -163,3 +163,34 @@ def test_several_daemons_are_shown_each_with_its_own_totals(page: Any) -> None:
         expect(blocks.nth(1)).not_to_have_class(re.compile("stale"))
         page.locator(".endpoint-link").filter(has_text="shop-2").click()
         expect(blocks).to_have_count(1)
+
+
+LISTENERS = """
+window.listening = 0;
+for (const [name, by] of [["addEventListener", 1], ["removeEventListener", -1]]) {
+  const usual = window[name];
+  window[name] = function (type, ...more) {
+    if (type === "resize") window.listening += by;
+    return usual.call(window, type, ...more);
+  };
+}
+"""
+
+
+def test_a_daemon_that_is_taken_away_leaves_nothing_on_the_page(page: Any) -> None:
+    page.add_init_script(LISTENERS)
+    with serving(pace=0.1, login=False, second=True) as both:
+        page.goto(both.url)
+        blocks = page.locator(".endpoint-block")
+        expect(blocks).to_have_count(2)
+        listening = page.evaluate("listening")
+        away = both.do(both.mock.worlds.pop, "e2")
+        expect(blocks).to_have_count(1)
+        assert page.evaluate("listening") == listening - 1
+        both.do(both.mock.worlds.__setitem__, "e2", away)
+        expect(blocks).to_have_count(2)
+        assert page.evaluate("listening") == listening
+        both.do(both.mock.worlds.clear)
+        expect(page.get_by_role("heading", name="No daemon is connected")).to_be_visible()
+        expect(blocks).to_have_count(0)
+        assert page.evaluate("listening") == listening - 2

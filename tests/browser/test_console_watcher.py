@@ -171,3 +171,6 @@ def test_tabs_are_walked_by_arrow_keys(page: Any, opened: Served) -> None:
     expect(page.get_by_role("tab", name="Output")).to_be_focused()
     expect(page.get_by_role("tab", name="Output")).to_have_attribute("aria-selected", "true")
     assert "tab=output" in page.url
+    for key, name in (("Home", "Workers"), ("ArrowLeft", "Story"), ("ArrowRight", "Workers"), ("End", "Story")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("tab", name=name)).to_be_focused()

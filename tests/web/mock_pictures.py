@@ -26,6 +26,16 @@ class Pictures:
         """A watcher as the overview has it."""
         return {key: value for key, value in self.watchers[name].items() if not key.startswith("_")}
 
+    def identity(self) -> dict[str, Any]:
+        """Who this daemon is, and whether it is there."""
+        return {
+            "endpoint": self.endpoint,
+            "name": self.name,
+            "online": self.online,
+            "since": self.since,
+            "version": "1.0.0",
+        }
+
     def overview(self) -> dict[str, Any]:
         """This daemon's part of the overview."""
         watchers = {name: self.summary(name) for name in self.watchers}
@@ -41,11 +51,7 @@ class Pictures:
             "restarts": sum(each["restarts"] for each in ours),
         }
         return {
-            "endpoint": self.endpoint,
-            "name": self.name,
-            "online": self.online,
-            "since": self.since,
-            "version": "1.0.0",
+            **self.identity(),
             "totals": totals,
             "watchers": watchers,
         }
@@ -164,11 +170,7 @@ class Pictures:
         times = [now - step for step in range(300, 0, -2)]
         shape = random.Random(3)
         return {
-            "endpoint": self.endpoint,
-            "name": self.name,
-            "online": self.online,
-            "since": self.since,
-            "version": "1.0.0",
+            **self.identity(),
             "python": "3.12.4",
             "pid": self.pid,
             "uptime": round(now - self.born),

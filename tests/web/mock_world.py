@@ -238,21 +238,9 @@ class World(Pictures):
         for pid, worker in list(self.workers[name].items()):
             if worker["wid"] != 1:
                 del self.workers[name][pid]
-                uptime = round(now - worker["started"], 1)
-                self.publish(
-                    name,
-                    "reap",
-                    now,
-                    process_pid=int(pid),
-                    exit_code=1,
-                    expected=False,
-                    wid=worker["wid"],
-                    uptime=uptime,
-                    cause="exited with 1",
-                )
-                watcher["restarts"] += 1
                 text = "exited with 1"
-                watcher["last_exit"] = {"time": now, "text": text, "code": 1, "expected": False}
+                uptime = self._reap(name, worker, now, 1, text, cause=text, expected=False)
+                watcher["restarts"] += 1
                 watcher["_exits"] = [
                     *watcher["_exits"][-9:],
                     {
@@ -277,6 +265,25 @@ class World(Pictures):
                 "stderr" if "Error" in line or "Trace" in line or line.startswith(" ") else "stdout",
             )
         watcher["next_try"] = now + 3.2
+
+    def _reap(
+        self, name: str, worker: dict[str, Any], now: float, code: int, text: str, *, cause: str, expected: bool
+    ) -> float:
+        """A worker has ended; tell how long it lived."""
+        uptime = round(now - worker["started"], 1)
+        self.publish(
+            name,
+            "reap",
+            now,
+            process_pid=worker["pid"],
+            exit_code=code,
+            expected=expected,
+            wid=worker["wid"],
+            uptime=uptime,
+            cause=cause,
+        )
+        self.watchers[name]["last_exit"] = {"time": now, "text": text, "code": code, "expected": expected}
+        return uptime
 
     def _sum(self, name: str, now: float) -> None:
         watcher, workers = self.watchers[name], list(self.workers[name].values())
@@ -394,18 +401,7 @@ class World(Pictures):
     def _end(self, name: str, pid: str, now: float, cause: str) -> None:
         worker = self.workers[name].pop(pid)
         self.publish(name, "kill", now, process_pid=int(pid), cause=cause)
-        self.publish(
-            name,
-            "reap",
-            now,
-            process_pid=int(pid),
-            exit_code=0,
-            expected=True,
-            wid=worker["wid"],
-            uptime=round(now - worker["started"], 1),
-            cause=cause,
-        )
-        self.watchers[name]["last_exit"] = {"time": now, "text": "exited with 0, as asked", "code": 0, "expected": True}
+        self._reap(name, worker, now, 0, "exited with 0, as asked", cause=cause, expected=True)
 
     def set_options(self, name: str, options: dict[str, Any], now: float, cause: str) -> None:
         """Options change; a crashing watcher whose command is repaired crashes no more."""

@@ -2,7 +2,7 @@
 
 import { attr, h, put, show, soon, text } from "./dom.js";
 import { age, clock, count } from "./format.js";
-import { icon } from "./ui/icons.js";
+import { icon, iconButton } from "./ui/icons.js";
 import { menuButton } from "./ui/menu.js";
 
 const PAGES = [
@@ -186,30 +186,10 @@ export class Shell {
         h("small", null, session.auth === "none" ? "no login" : session.role || ""),
       ),
       theme,
-      h(
-        "button",
-        {
-          type: "button",
-          class: "icon-button",
-          "aria-label": "Keyboard shortcuts",
-          title: "Keyboard shortcuts (?)",
-          on: { click: () => this.does.help() },
-        },
-        icon("help"),
-      ),
+      iconButton("help", "Keyboard shortcuts", () => this.does.help(), { title: "Keyboard shortcuts (?)" }),
       session.auth === "none"
         ? null
-        : h(
-            "button",
-            {
-              type: "button",
-              class: "icon-button",
-              "aria-label": "Log out",
-              title: "Log out",
-              on: { click: () => this.does.logout() },
-            },
-            icon("leave"),
-          ),
+        : iconButton("leave", "Log out", () => this.does.logout(), { title: "Log out" }),
     );
   }
 

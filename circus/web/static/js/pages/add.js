@@ -6,7 +6,8 @@ import { watcherHref } from "../router.js";
 import { copyLine } from "../ui/copyline.js";
 import { grouped, optionField } from "../ui/fields.js";
 import { icon } from "../ui/icons.js";
-import { chosenEndpoint, endpointSelect, loading } from "./parts.js";
+import { chosenEndpoint, endpointSelect } from "./endpoint_select.js";
+import { loading } from "./parts.js";
 import { readSchema } from "./watcher_options.js";
 
 /** Shown at once; the rest is behind "More options". */

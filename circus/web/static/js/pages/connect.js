@@ -4,7 +4,7 @@ import { attr, h, keyed, show, text } from "../dom.js";
 import { clock } from "../format.js";
 import { confirm } from "../ui/dialog.js";
 import { icon } from "../ui/icons.js";
-import { panel } from "./parts.js";
+import { panel } from "./panel.js";
 
 const ENDPOINT = /^(tcp:\/\/[^\s/:]+:\d{1,5}|tcp:\/\/\[[0-9a-fA-F:]+\]:\d{1,5}|ipc:\/\/\S+)$/;
 const REFRESH = 5000;

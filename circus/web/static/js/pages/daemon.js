@@ -1,40 +1,22 @@
 /** The daemons themselves: their own cost, versions, endpoints and global options; and this console's server. */
 
-import { attr, h, keyed, put, show, text } from "../dom.js";
+import { attr, h, keyed, put, text } from "../dom.js";
 import { UNKNOWN, age, bytes, clock, count, instant, optionText, percent, shellWords, span } from "../format.js";
-import { ChartGroup } from "../ui/chart.js";
+import { ChartGroup, oneLine } from "../ui/chart.js";
 import { confirm } from "../ui/dialog.js";
+import { setFacts } from "../ui/facts.js";
 import { icon } from "../ui/icons.js";
-import { endpointsOf, loading, markStale, panel, tile } from "./parts.js";
+import { endpointPage } from "./endpoint_blocks.js";
+import { panel, tile } from "./panel.js";
+import { markStale } from "./parts.js";
 
 export function mount(ctx) {
   ctx.setHead({ title: "Daemon" });
-  const wait = loading();
-  const blocks = h("div", { class: "stack" });
   const own = ownPanel();
-  const audit = auditPanel(ctx);
-  ctx.root.append(wait, h("div", { class: "stack" }, blocks, own.element, audit));
-  const made = new Map();
-  const stop = ctx.store.follow("daemon", (topic) => {
-    if (!topic.data) return;
-    show(wait, false);
-    keyed(
-      blocks,
-      endpointsOf(topic.data),
-      ([eid]) => eid,
-      ([eid]) => {
-        const block = daemonBlock(ctx, eid);
-        made.set(eid, block);
-        return block.element;
-      },
-      (_node, [eid, daemon]) => made.get(eid).update(daemon, topic),
-    );
-    own.update(topic.data.console || {}, topic);
+  return endpointPage(ctx, "daemon", (eid) => daemonBlock(ctx, eid), {
+    below: [own.element, auditPanel(ctx)],
+    onTopic: (topic) => own.update(topic.data.console || {}, topic),
   });
-  return () => {
-    stop();
-    for (const block of made.values()) block.destroy();
-  };
 }
 
 function daemonBlock(ctx, eid) {
@@ -67,37 +49,17 @@ function daemonBlock(ctx, eid) {
     uptime: tile("Uptime"),
   };
   const group = new ChartGroup({ span: 300 });
-  const charts = [
-    group.add({
-      title: "CPU of the daemon",
-      lines: [{ key: "cpu", label: "CPU", tone: "cpu" }],
-      format: percent,
-      floor: 5,
-    }),
-    group.add({
-      title: "Memory",
-      lines: [{ key: "rss", label: "Memory", tone: "mem" }],
-      format: bytes,
-      floor: 1024 * 1024,
-      binary: true,
-    }),
-    group.add({
-      title: "Loop stall",
-      lines: [{ key: "stall", label: "Stall", tone: "bad" }],
-      format: milliseconds,
-      floor: 0.01,
-    }),
-  ];
+  const charts = group.grid([
+    oneLine("cpu", "CPU of the daemon", percent, { label: "CPU", floor: 5 }),
+    oneLine("rss", "Memory", bytes, { tone: "mem", floor: 1024 * 1024, binary: true }),
+    oneLine("stall", "Loop stall", milliseconds, { label: "Stall", tone: "bad", floor: 0.01 }),
+  ]);
   const processes = h("tbody");
   const facts = h("dl", { class: "facts" });
   const globals = h("dl", { class: "facts mono-values" });
   block.body.append(
     h("dl", { class: "tiles" }, Object.values(tiles)),
-    h(
-      "div",
-      { class: "chart-grid" },
-      charts.map((chart) => chart.element),
-    ),
+    charts,
     h(
       "div",
       { class: "columns" },
@@ -105,25 +67,12 @@ function daemonBlock(ctx, eid) {
         "section",
         null,
         h("h3", null, "Processes of Circus"),
-        h(
-          "div",
-          { class: "scroll-x" },
-          h(
-            "table",
-            { class: "plain", "aria-label": "Processes of Circus" },
-            h(
-              "thead",
-              null,
-              h(
-                "tr",
-                null,
-                ["Process", "Pid", "CPU", "Memory", "Age"].map((label, index) =>
-                  h("th", { scope: "col", class: index ? "num" : "" }, label),
-                ),
-              ),
-            ),
-            processes,
+        plainTable(
+          "Processes of Circus",
+          ["Process", "Pid", "CPU", "Memory", "Age"].map((label, index) =>
+            h("th", { scope: "col", class: index ? "num" : "" }, label),
           ),
+          processes,
         ),
         h("h3", null, "About"),
         facts,
@@ -131,14 +80,6 @@ function daemonBlock(ctx, eid) {
       h("section", null, h("h3", null, "Global options"), globals),
     ),
   );
-  const pairs = (list, entries) =>
-    keyed(
-      list,
-      entries,
-      ([key]) => key,
-      ([key]) => h("div", null, h("dt", null, key), h("dd")),
-      (node, [, value]) => text(node.lastElementChild, value),
-    );
   return {
     element: block,
     destroy: () => group.destroy(),
@@ -175,7 +116,7 @@ function daemonBlock(ctx, eid) {
           );
         },
       );
-      pairs(
+      setFacts(
         facts,
         [
           ["Circus", now.version],
@@ -187,7 +128,7 @@ function daemonBlock(ctx, eid) {
           [now.online === false ? "Offline since" : "Connected since", now.since ? instant(now.since) : ""],
         ].map(([key, value]) => [key, optionText(value) || UNKNOWN]),
       );
-      pairs(
+      setFacts(
         globals,
         Object.entries(now.globals || {})
           .sort(([a], [b]) => a.localeCompare(b))
@@ -195,6 +136,15 @@ function daemonBlock(ctx, eid) {
       );
     },
   };
+}
+
+/** A short table that nobody sorts. @param {any[]} heads its `th` */
+function plainTable(label, heads, body) {
+  return h(
+    "div",
+    { class: "scroll-x" },
+    h("table", { class: "plain", "aria-label": label }, h("thead", null, h("tr", null, heads)), body),
+  );
 }
 
 function milliseconds(value) {
@@ -256,37 +206,24 @@ function auditPanel(ctx) {
       const block = panel("Audit", { cls: "flush", hint: "The last actions taken through this console" });
       block.body.append(
         entries.length
-          ? h(
-              "div",
-              { class: "scroll-x" },
+          ? plainTable(
+              "Audit",
+              ["Time", "User", "Address", "Action", "Target", "Outcome"].map((label) =>
+                h("th", { scope: "col" }, label),
+              ),
               h(
-                "table",
-                { class: "plain", "aria-label": "Audit" },
-                h(
-                  "thead",
-                  null,
+                "tbody",
+                null,
+                entries.map((entry) =>
                   h(
                     "tr",
                     null,
-                    ["Time", "User", "Address", "Action", "Target", "Outcome"].map((label) =>
-                      h("th", { scope: "col" }, label),
-                    ),
-                  ),
-                ),
-                h(
-                  "tbody",
-                  null,
-                  entries.map((entry) =>
-                    h(
-                      "tr",
-                      null,
-                      h("td", { title: instant(entry.time) }, clock(entry.time)),
-                      h("td", null, entry.user || UNKNOWN),
-                      h("td", null, entry.address || ""),
-                      h("td", null, entry.action),
-                      h("td", null, optionText(entry.target)),
-                      h("td", null, optionText(entry.outcome)),
-                    ),
+                    h("td", { title: instant(entry.time) }, clock(entry.time)),
+                    h("td", null, entry.user || UNKNOWN),
+                    h("td", null, entry.address || ""),
+                    h("td", null, entry.action),
+                    h("td", null, optionText(entry.target)),
+                    h("td", null, optionText(entry.outcome)),
                   ),
                 ),
               ),

@@ -3,17 +3,9 @@
 import { h, keyed, put, show, text } from "../dom.js";
 import { plural } from "../format.js";
 import { icon } from "../ui/icons.js";
-import {
-  chips,
-  endpointSelect,
-  endpointsOf,
-  eventKind,
-  eventRow,
-  eventText,
-  filterBox,
-  loading,
-  markStale,
-} from "./parts.js";
+import { endpointSelect } from "./endpoint_select.js";
+import { eventKind, eventRow, eventText } from "./event_row.js";
+import { chips, endpointsOf, filterBox, loading, markStale } from "./parts.js";
 
 const KINDS = [
   ["", "All"],

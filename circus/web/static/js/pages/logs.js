@@ -5,9 +5,10 @@ import { count, instant, plural } from "../format.js";
 import { watcherHref } from "../router.js";
 import { ansiNodes } from "../ui/ansi.js";
 import { copyButton } from "../ui/copyline.js";
-import { icon } from "../ui/icons.js";
+import { icon, iconButton } from "../ui/icons.js";
 import { LogList, RANKS } from "../ui/loglist.js";
-import { endpointSelect, endpointsOf } from "./parts.js";
+import { endpointSelect } from "./endpoint_select.js";
+import { endpointsOf } from "./parts.js";
 
 const LINES = 500;
 const LEVELS = [
@@ -354,11 +355,7 @@ function showDetail(ctx, box, line) {
       h("span", { class: "grow" }),
       eid ? h("a", { class: "button small", href: watcherHref(ctx.router, eid, line.watcher) }, "Watcher") : null,
       copyButton(() => line.plain, "Copy the line"),
-      h(
-        "button",
-        { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => show(box, false) } },
-        icon("close"),
-      ),
+      iconButton("close", "Close", () => show(box, false)),
     ),
     h("pre", { tabindex: "0" }, words || ansiNodes(line.text)),
   );

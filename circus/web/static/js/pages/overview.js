@@ -6,9 +6,10 @@ import { makeFilter } from "../filter.js";
 import { watcherHref } from "../router.js";
 import { icon } from "../ui/icons.js";
 import { menuButton } from "../ui/menu.js";
-import { drawSpark, sparkline } from "../ui/sparkline.js";
+import { sparkColumn } from "../ui/sparkline.js";
 import { kindOf, setStatus, statusPill } from "../ui/status.js";
-import { DataTable } from "../ui/table.js";
+import { DataTable, figure } from "../ui/table.js";
+import { EndpointBlocks } from "./endpoint_blocks.js";
 import { chips, endpointsOf, filterBox, loading, markStale } from "./parts.js";
 
 const VIEWS = [
@@ -22,7 +23,7 @@ const MOST_PROBLEMS = 6;
 
 export function mount(ctx) {
   const { router, store } = ctx;
-  const blocks = h("div", { class: "stack" });
+  const blocks = new EndpointBlocks((eid) => (eid ? endpointBlock(ctx, eid) : nothingYet(ctx)));
   const wait = loading();
   const box = filterBox(router, {
     placeholder: "Filter: name, is:problem, cpu>50, restarts>0",
@@ -34,12 +35,11 @@ export function mount(ctx) {
     redraw();
   });
   const found = h("span", { class: "hint", role: "status" });
-  ctx.root.append(h("div", { class: "bar-row" }, box.element, views, found), wait, blocks);
+  ctx.root.append(h("div", { class: "bar-row" }, box.element, views, found), wait, blocks.element);
   ctx.setHead({
     title: "Overview",
     tools: [h("a", { class: "button", href: router.href("add") }, icon("add"), h("span", null, "Add watcher"))],
   });
-  const made = new Map();
   let topic = null;
 
   function redraw() {
@@ -50,23 +50,9 @@ export function mount(ctx) {
     show(wait, false);
     const wanted = makeFilter(`${router.query.get("q") || ""} ${viewFilter(router.query.get("view"))}`);
     let matches = 0;
-    keyed(
-      blocks,
-      shown.length ? shown : [["none", null]],
-      ([eid]) => eid,
-      ([eid, endpoint]) => {
-        if (!endpoint) return nothingYet(ctx);
-        const block = endpointBlock(ctx, eid);
-        made.set(eid, block);
-        return block.element;
-      },
-      (_node, [eid, endpoint]) => {
-        if (endpoint)
-          matches += made
-            .get(eid)
-            .update(endpoint, wanted, { fresh: topic.fresh, time: topic.time, many: all.length > 1 });
-      },
-    );
+    blocks.update(shown.length ? shown : [["", null]], (block, endpoint) => {
+      matches += block.update(endpoint, { wanted, fresh: topic.fresh, time: topic.time, many: all.length > 1 });
+    });
     text(found, router.query.get("q") || router.query.get("view") ? `${plural(matches, "match", "matches")}` : "");
   }
 
@@ -76,7 +62,7 @@ export function mount(ctx) {
   });
   return () => {
     stop();
-    for (const block of made.values()) block.destroy();
+    blocks.destroy();
   };
 }
 
@@ -84,8 +70,9 @@ function viewFilter(view) {
   return { problem: "is:problem", active: "status:active", stopped: "status:stopped", plugin: "is:plugin" }[view] || "";
 }
 
+/** What stands in the place of the first daemon. */
 function nothingYet(ctx) {
-  return h(
+  const element = h(
     "div",
     { class: "empty-state" },
     icon("endpoint", 28),
@@ -93,6 +80,7 @@ function nothingYet(ctx) {
     h("p", null, "Connect to a circusd by its endpoint, or pick one that was discovered."),
     h("a", { class: "button primary", href: ctx.router.href("connect") }, "Connect"),
   );
+  return { element, update: () => 0 };
 }
 
 /** One daemon's part of the page. */
@@ -113,7 +101,7 @@ function endpointBlock(ctx, eid) {
     element,
     destroy: () => table.destroy(),
     /** @returns {number} how many watchers match */
-    update(endpoint, wanted, { fresh, time, many }) {
+    update(endpoint, { wanted, fresh, time, many }) {
       const label = endpoint.name || endpoint.endpoint;
       text(name, label);
       text(
@@ -146,17 +134,19 @@ function endpointBlock(ctx, eid) {
   };
 }
 
+/**
+ * What makes menu items of actions.
+ * @param {string} why they may not be done, or empty @param {(action: string) => any} run
+ */
+function actionItem(why, run) {
+  return (action, label, more) => ({ label, icon: action, disabled: why, run: () => run(action), ...more });
+}
+
 function allItems(ctx, eid) {
   const endpoint = ctx.store.peek("overview")?.endpoints?.[eid];
   if (!endpoint) return [];
   const why = endpoint.online === false ? "the daemon is offline" : ctx.actions.forbidden("stop");
-  const item = (action, label, more = {}) => ({
-    label,
-    icon: action,
-    disabled: why,
-    run: () => ctx.actions.all(eid, endpoint, action),
-    ...more,
-  });
+  const item = actionItem(why, (action) => ctx.actions.all(eid, endpoint, action));
   return [
     item("start", "Start all"),
     item("reload", "Reload all"),
@@ -308,70 +298,19 @@ function watcherTable(ctx, eid) {
           attr(pill, "title", row.problem || null);
         },
       },
-      {
-        key: "count",
-        label: "Workers",
-        align: "right",
+      figure("count", "Workers", count, {
         cls: "c-count",
-        sort: (row) => row.count,
-        descending: true,
         text: (row) =>
           row.numprocesses === undefined || row.numprocesses === null
             ? count(row.count)
             : `${count(row.count)}/${count(row.numprocesses)}`,
-      },
-      {
-        key: "cpu",
-        label: "CPU",
-        align: "right",
-        cls: "c-figure",
-        sort: (row) => row.cpu,
-        descending: true,
-        text: (row) => percent(row.cpu),
-      },
-      {
-        key: "cpuSpark",
-        label: "",
-        title: "CPU, last minute",
-        cls: "c-spark p2",
-        make: () => sparkline("cpu"),
-        update: (node, row) => drawSpark(node, row.spark?.cpu, 5),
-      },
-      {
-        key: "rss",
-        label: "Memory",
-        align: "right",
-        cls: "c-figure p1",
-        sort: (row) => row.rss,
-        descending: true,
-        text: (row) => bytes(row.rss),
-      },
-      {
-        key: "rssSpark",
-        label: "",
-        title: "Memory, last minute",
-        cls: "c-spark p3",
-        make: () => sparkline("mem"),
-        update: (node, row) => drawSpark(node, row.spark?.rss, 1),
-      },
-      {
-        key: "restarts",
-        label: "Restarts",
-        align: "right",
-        cls: "c-figure p2",
-        sort: (row) => row.restarts,
-        descending: true,
-        text: (row) => count(row.restarts),
-      },
-      {
-        key: "uptime",
-        label: "Uptime",
-        align: "right",
-        cls: "c-uptime p2",
-        sort: (row) => row.uptime,
-        descending: true,
-        text: (row) => age(row.uptime),
-      },
+      }),
+      figure("cpu", "CPU", percent),
+      sparkColumn("cpuSpark", "CPU, last minute", "cpu", "p2", (row) => row.spark?.cpu, 5),
+      figure("rss", "Memory", bytes, { cls: "c-figure p1" }),
+      sparkColumn("rssSpark", "Memory, last minute", "mem", "p3", (row) => row.spark?.rss, 1),
+      figure("restarts", "Restarts", count, { cls: "c-figure p2" }),
+      figure("uptime", "Uptime", age, { cls: "c-uptime p2" }),
       {
         key: "last",
         label: "Last end",
@@ -431,15 +370,8 @@ function updateTools(ctx, node, row) {
 }
 
 function watcherItems(ctx, eid, row) {
-  const why = ctx.actions.forbidden("stop");
   const stopped = row.status === "stopped";
-  const item = (action, label, more = {}) => ({
-    label,
-    icon: action,
-    disabled: why,
-    run: () => ctx.actions.watcher(eid, row, action),
-    ...more,
-  });
+  const item = actionItem(ctx.actions.forbidden("stop"), (action) => ctx.actions.watcher(eid, row, action));
   const open = (tab) => () => ctx.router.go(watcherHref(ctx.router, eid, row.name, { tab }));
   return [
     stopped ? item("start", "Start") : item("reload", "Reload"),

@@ -3,59 +3,46 @@
 import { attr, h, keyed, put, show, text } from "../dom.js";
 import { age, bytes, count, optionText, percent } from "../format.js";
 import { watcherHref } from "../router.js";
+import { setFacts } from "../ui/facts.js";
 import { icon } from "../ui/icons.js";
 import { kindOf, setStatus, statusPill } from "../ui/status.js";
-import { endpointsOf, loading, markStale } from "./parts.js";
+import { endpointPage, standing } from "./endpoint_blocks.js";
+import { endpointsOf, markStale } from "./parts.js";
 
 export function mount(ctx) {
   ctx.setHead({ title: "Plugins" });
-  const wait = loading();
-  const blocks = h("div", { class: "stack" });
-  ctx.root.append(wait, blocks);
-  const stop = ctx.store.follow("plugins", (topic) => {
-    if (!topic.data) return;
-    show(wait, false);
-    const all = endpointsOf(topic.data);
-    keyed(
-      blocks,
-      all,
-      ([eid]) => eid,
-      () =>
-        h(
-          "section",
-          { class: "stack", "aria-label": "Plugins" },
-          h("h2", { class: "block-title" }),
-          h("div", { class: "cards" }),
-          h(
-            "p",
-            { class: "empty" },
-            "This daemon runs no plugins. A section [plugin:NAME] with use = circus.plugins.… makes one.",
-          ),
-        ),
-      (node, [eid, endpoint]) => {
-        const known = ctx.store.peek("overview")?.endpoints?.[eid];
-        const [title, cards, none] = [...node.children].filter((each) => !each.classList.contains("stale-note"));
-        text(title, endpoint.name || known?.name || eid);
-        show(title, all.length > 1);
-        markStale(node, !topic.fresh || known?.online === false || endpoint.online === false, topic.time);
-        const plugins = Object.values(endpoint.plugins || {}).sort(
-          (a, b) => (b.problem ? 1 : 0) - (a.problem ? 1 : 0) || a.name.localeCompare(b.name),
-        );
-        show(none, !plugins.length);
-        keyed(
-          cards,
-          plugins,
-          (plugin) => plugin.name,
-          (plugin) => card(ctx, eid, plugin),
-          (each, plugin) => each.update(plugin),
-        );
-      },
-    );
-  });
-  const stopOverview = ctx.store.follow("overview", () => {});
-  return () => {
-    stop();
-    stopOverview();
+  return endpointPage(ctx, "plugins", (eid) => pluginBlock(ctx, eid));
+}
+
+/** One daemon's plugins. */
+function pluginBlock(ctx, eid) {
+  const title = h("h2", { class: "block-title" });
+  const cards = h("div", { class: "cards" });
+  const none = h(
+    "p",
+    { class: "empty" },
+    "This daemon runs no plugins. A section [plugin:NAME] with use = circus.plugins.… makes one.",
+  );
+  const element = h("section", { class: "stack", "aria-label": "Plugins" }, title, cards, none);
+  return {
+    element,
+    update(endpoint, topic) {
+      const { name, stale } = standing(ctx, eid, endpoint, topic);
+      text(title, name);
+      show(title, endpointsOf(topic.data).length > 1);
+      markStale(element, stale, topic.time);
+      const plugins = Object.values(endpoint.plugins || {}).sort(
+        (a, b) => (b.problem ? 1 : 0) - (a.problem ? 1 : 0) || a.name.localeCompare(b.name),
+      );
+      show(none, !plugins.length);
+      keyed(
+        cards,
+        plugins,
+        (plugin) => plugin.name,
+        (plugin) => card(ctx, eid, plugin),
+        (each, plugin) => each.update(plugin),
+      );
+    },
   };
 }
 
@@ -106,12 +93,9 @@ function card(ctx, eid, plugin) {
       figures,
       `CPU ${percent(changed.cpu)} · memory ${bytes(changed.rss)} · up ${age(changed.uptime)} · restarts ${count(changed.restarts)}`,
     );
-    keyed(
+    setFacts(
       options,
-      Object.entries(changed.options || {}),
-      ([key]) => key,
-      ([key]) => h("div", null, h("dt", null, key), h("dd")),
-      (node, [, value]) => text(node.lastElementChild, optionText(value)),
+      Object.entries(changed.options || {}).map(([key, value]) => [key, optionText(value)]),
     );
     const stopped = changed.status === "stopped";
     if (element.stopped !== stopped) put(toggle, icon(stopped ? "start" : "stop"), stopped ? "Start" : "Stop");

@@ -4,7 +4,9 @@ import { h, put, show, text } from "../dom.js";
 import { clock } from "../format.js";
 import { copyLine } from "../ui/copyline.js";
 import { icon } from "../ui/icons.js";
-import { chosenEndpoint, endpointSelect, loading, panel } from "./parts.js";
+import { chosenEndpoint, endpointSelect } from "./endpoint_select.js";
+import { panel } from "./panel.js";
+import { loading } from "./parts.js";
 
 const VERBS = [
   [/^(add|start)/i, "plus", "+", "added"],

@@ -1,56 +1,38 @@
 /** The listening sockets that the daemons hold: where, how full, who uses them. */
 
-import { attr, h, keyed, put, show, text } from "../dom.js";
+import { attr, h, put, text } from "../dom.js";
 import { UNKNOWN, count, percent } from "../format.js";
 import { watcherHref } from "../router.js";
-import { icon } from "../ui/icons.js";
-import { drawSpark, sparkline } from "../ui/sparkline.js";
-import { DataTable } from "../ui/table.js";
-import { endpointsOf, loading, markStale, panel } from "./parts.js";
+import { sparkColumn } from "../ui/sparkline.js";
+import { DataTable, figure } from "../ui/table.js";
+import { endpointPage, standing } from "./endpoint_blocks.js";
+import { panel } from "./panel.js";
+import { markStale } from "./parts.js";
 
 /** What belongs to Circus itself, and has no page. */
 const HOUSE = new Set(["circushttpd", "circusd-stats"]);
 
 export function mount(ctx) {
   ctx.setHead({ title: "Sockets" });
-  const wait = loading();
-  const blocks = h("div", { class: "stack" });
-  ctx.root.append(wait, blocks);
-  const made = new Map();
-  const stop = ctx.store.follow("sockets", (topic) => {
-    if (!topic.data) return;
-    show(wait, false);
-    keyed(
-      blocks,
-      endpointsOf(topic.data),
-      ([eid]) => eid,
-      ([eid]) => {
-        const table = socketTable(ctx, eid);
-        const block = panel("", { cls: "flush" });
-        block.body.append(table.element);
-        made.set(eid, table);
-        return block;
+  return endpointPage(ctx, "sockets", (eid) => {
+    const table = socketTable(ctx, eid);
+    const block = panel("", { cls: "flush" });
+    block.body.append(table.element);
+    return {
+      element: block,
+      destroy: () => table.destroy(),
+      update(endpoint, topic) {
+        const { name, stale } = standing(ctx, eid, endpoint, topic);
+        text(block.heading, name);
+        attr(block, "aria-label", `Sockets of ${name}`);
+        markStale(block, stale, topic.time);
+        table.setRows(
+          Object.values(endpoint.sockets || {}),
+          "This daemon holds no sockets. A section [socket:NAME] makes one; watchers with use_sockets get it.",
+        );
       },
-      (node, [eid, endpoint]) => {
-        const known = ctx.store.peek("overview")?.endpoints?.[eid];
-        text(node.heading, endpoint.name || known?.name || eid);
-        attr(node, "aria-label", `Sockets of ${endpoint.name || known?.name || eid}`);
-        markStale(node, !topic.fresh || known?.online === false || endpoint.online === false, topic.time);
-        made
-          .get(eid)
-          .setRows(
-            Object.values(endpoint.sockets || {}),
-            "This daemon holds no sockets. A section [socket:NAME] makes one; watchers with use_sockets get it.",
-          );
-      },
-    );
+    };
   });
-  const stopOverview = ctx.store.follow("overview", () => {});
-  return () => {
-    stop();
-    stopOverview();
-    for (const table of made.values()) table.destroy();
-  };
 }
 
 function socketTable(ctx, eid) {
@@ -77,22 +59,10 @@ function socketTable(ctx, eid) {
         sort: (row) => row.family,
         text: (row) => String(row.family || UNKNOWN).replace("AF_", ""),
       },
-      {
-        key: "fd",
-        label: "Fd",
-        align: "right",
-        cls: "c-small p2",
-        sort: (row) => row.fd,
-        text: (row) => String(row.fd ?? UNKNOWN),
-      },
-      {
-        key: "queue",
-        label: "Queue",
+      figure("fd", "Fd", (fd) => String(fd ?? UNKNOWN), { cls: "c-small p2", descending: false }),
+      figure("queue", "Queue", count, {
         title: "Connections that wait to be accepted, of the backlog",
         cls: "c-queue",
-        align: "right",
-        descending: true,
-        sort: (row) => row.queue,
         make: () =>
           h(
             "span",
@@ -101,35 +71,18 @@ function socketTable(ctx, eid) {
             h("span"),
           ),
         update: drawQueue,
-      },
-      {
-        key: "reads",
-        label: "Arrivals",
+      }),
+      figure("reads", "Arrivals", count, {
         title: "Connections that arrived in the last period",
-        align: "right",
         cls: "c-figure p1",
-        descending: true,
         sort: (row) => row.reads ?? row.hits,
         text: (row) => count(row.reads ?? row.hits),
-      },
-      {
-        key: "spark",
-        label: "",
-        title: "Arrivals, last minute",
-        cls: "c-spark p2",
-        make: () => sparkline("queue"),
-        update: (node, row) => drawSpark(node, row.spark?.reads, 4),
-      },
-      {
-        key: "overflows",
-        label: "Overflows",
+      }),
+      sparkColumn("spark", "Arrivals, last minute", "queue", "p2", (row) => row.spark?.reads, 4),
+      figure("overflows", "Overflows", count, {
         title: "Connections the kernel turned away on this host",
-        align: "right",
         cls: "c-figure p1",
-        descending: true,
-        sort: (row) => row.overflows,
-        text: (row) => count(row.overflows),
-      },
+      }),
       {
         key: "consumers",
         label: "Used by",

@@ -1,12 +1,16 @@
 /** One watcher: why it is as it is, its figures and charts, its workers, output, options, hooks and events. */
 
-import { h, keyed, put, show, text } from "../dom.js";
+import { h, keyed, put, show } from "../dom.js";
 import { UNKNOWN, age, bytes, clock, count, percent, plural } from "../format.js";
-import { icon } from "../ui/icons.js";
+import { icon, iconButton } from "../ui/icons.js";
 import { menuButton } from "../ui/menu.js";
 import { kindOf, setStatus, statusPill } from "../ui/status.js";
 import { makeTabs } from "../ui/tabs.js";
-import { askSignal, endpointName, endpointsOf, eventRow, loading, markStale, tile } from "./parts.js";
+import { askSignal } from "./ask_signal.js";
+import { endpointName } from "./endpoint_select.js";
+import { eventRow } from "./event_row.js";
+import { tile } from "./panel.js";
+import { endpointsOf, loading, markStale } from "./parts.js";
 import { watcherCharts } from "./watcher_charts.js";
 import { hooksTab, optionsTab } from "./watcher_options.js";
 import { outputTab } from "./watcher_output.js";
@@ -199,28 +203,10 @@ function headTools(page, act) {
 
 function figures(page, act) {
   const workers = tile("Workers");
-  const less = h(
-    "button",
-    {
-      type: "button",
-      class: "icon-button",
-      "aria-label": "One worker less",
-      title: page.actions.line("decr", page.name),
-      on: { click: () => act("decr") },
-    },
-    icon("minus"),
-  );
-  const more = h(
-    "button",
-    {
-      type: "button",
-      class: "icon-button",
-      "aria-label": "One worker more",
-      title: page.actions.line("incr", page.name),
-      on: { click: () => act("incr") },
-    },
-    icon("add"),
-  );
+  const step = (name, label, action) =>
+    iconButton(name, label, () => act(action), { title: page.actions.line(action, page.name) });
+  const less = step("minus", "One worker less", "decr");
+  const more = step("add", "One worker more", "incr");
   workers.querySelector("dd").append(h("span", { class: "stepper" }, less, more));
   const cpu = tile("CPU");
   const memory = tile("Memory");

@@ -1,11 +1,13 @@
 /** The charts of a watcher: CPU, memory, io, workers, restarts and accept queue on one axis of time, with event marks. */
 
+import { watcherPath } from "../api.js";
 import { h, show, text } from "../dom.js";
 import { bytes, clock, count, percent, rate } from "../format.js";
-import { ChartGroup } from "../ui/chart.js";
+import { ChartGroup, oneLine } from "../ui/chart.js";
 import { icon } from "../ui/icons.js";
-import { chips, eventKind, eventText } from "./parts.js";
-import { watcherPath } from "../api.js";
+import { eventKind, eventText } from "./event_row.js";
+import { panelHead } from "./panel.js";
+import { chips } from "./parts.js";
 
 const SPANS = [
   ["120", "2 m"],
@@ -26,16 +28,10 @@ export function watcherCharts(page) {
     h("span"),
   );
   const group = new ChartGroup({ span: Number(page.router.query.get("span")) || 300, onWindow: () => zoomed() });
-  const charts = [
-    group.add({ title: "CPU", lines: [{ key: "cpu", label: "CPU", tone: "cpu" }], format: percent, floor: 10 }),
-    group.add({
-      title: "Memory",
-      lines: [{ key: "rss", label: "Memory", tone: "mem" }],
-      format: bytes,
-      floor: 1024 * 1024,
-      binary: true,
-    }),
-    group.add({
+  const grid = group.grid([
+    oneLine("cpu", "CPU", percent, { floor: 10 }),
+    oneLine("rss", "Memory", bytes, { tone: "mem", floor: 1024 * 1024, binary: true }),
+    {
       title: "I/O",
       lines: [
         { key: "read_rate", label: "read", tone: "io" },
@@ -44,29 +40,11 @@ export function watcherCharts(page) {
       format: rate,
       floor: 1024,
       binary: true,
-    }),
-    group.add({
-      title: "Workers",
-      lines: [{ key: "count", label: "Workers", tone: "count" }],
-      format: count,
-      floor: 2,
-      whole: true,
-    }),
-    group.add({
-      title: "Restarts",
-      lines: [{ key: "restarted", label: "Restarts", tone: "bad" }],
-      format: count,
-      floor: 2,
-      whole: true,
-    }),
-    group.add({
-      title: "Accept queue",
-      lines: [{ key: "queue", label: "Waiting", tone: "queue" }],
-      format: count,
-      floor: 4,
-      whole: true,
-    }),
-  ];
+    },
+    oneLine("count", "Workers", count, { floor: 2, whole: true }),
+    oneLine("restarted", "Restarts", count, { tone: "bad", floor: 2, whole: true }),
+    oneLine("queue", "Accept queue", count, { label: "Waiting", floor: 4, whole: true }),
+  ]);
   const spans = chips("Span of time", SPANS, String(group.span), (key) => {
     page.router.setQuery({ span: key === "300" ? "" : key });
     group.setSpan(Number(key));
@@ -76,18 +54,8 @@ export function watcherCharts(page) {
   const element = h(
     "section",
     { class: "panel charts", "aria-label": "Charts" },
-    h(
-      "header",
-      { class: "panel-head" },
-      h("h2", null, "Over time"),
-      group.note,
-      h("div", { class: "panel-tools" }, back, spans),
-    ),
-    h(
-      "div",
-      { class: "chart-grid" },
-      charts.map((chart) => chart.element),
-    ),
+    panelHead(h("h2", null, "Over time"), group.note, [back, spans]),
+    grid,
     problem,
   );
   let past = null;
@@ -131,7 +99,7 @@ export function watcherCharts(page) {
       text: [event.event, eventText(event), event.cause].filter(Boolean).join(" · "),
     }));
     show(
-      charts[5].element,
+      group.charts.at(-1).element,
       !!page.data.watcher.sockets?.length || (series.queue || []).some((value) => value !== null),
     );
     group.set(

@@ -6,7 +6,7 @@ import { watcherPath } from "../api.js";
 import { copyLine } from "../ui/copyline.js";
 import { openDialog } from "../ui/dialog.js";
 import { EFFECTS, grouped, optionField } from "../ui/fields.js";
-import { icon } from "../ui/icons.js";
+import { icon, iconButton } from "../ui/icons.js";
 
 /** The option table, asked for once. */
 let schema = null;
@@ -159,17 +159,7 @@ function readRow(page, row, edit) {
   const value = h("dd", { class: "option-value" });
   const pencil =
     row.settable && !page.actions.forbidden("set")
-      ? h(
-          "button",
-          {
-            type: "button",
-            class: "icon-button",
-            "aria-label": `Edit ${row.name}`,
-            title: `Edit ${row.name}`,
-            on: { click: () => edit(row.name) },
-          },
-          icon("edit", 14),
-        )
+      ? iconButton("edit", `Edit ${row.name}`, () => edit(row.name), { title: `Edit ${row.name}`, size: 14 })
       : null;
   const node = h(
     "div",

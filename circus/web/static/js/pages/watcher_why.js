@@ -2,8 +2,9 @@
 
 import { attr, h, keyed, put, show, text } from "../dom.js";
 import { age, clock, instant, span } from "../format.js";
-import { icon } from "../ui/icons.js";
 import { plain } from "../ui/ansi.js";
+import { setFacts } from "../ui/facts.js";
+import { icon } from "../ui/icons.js";
 import { kindOf } from "../ui/status.js";
 
 /** The short answer. */
@@ -47,7 +48,7 @@ export function whyPanel(page, openStory) {
       attr(element, "data-kind", kind);
       text(reason, watcher.problem || watcher.reason || why.reason || watcher.status);
       const nextTry = watcher.next_try ?? why.next_try;
-      const rows = [
+      setFacts(facts, [
         ["Cause", watcher.cause || why.cause],
         [
           "Since",
@@ -62,14 +63,7 @@ export function whyPanel(page, openStory) {
             ? `${(watcher.next || why.next || "next try").replace(/^next try in [^:]+/, "next try")}${nextTry > page.live.now() ? ` (in ${span(nextTry - page.live.now())})` : ""}`
             : watcher.next || why.next,
         ],
-      ].filter(([, words]) => words);
-      keyed(
-        facts,
-        rows,
-        ([name]) => name,
-        ([name]) => h("div", null, h("dt", null, name), h("dd")),
-        (node, [, words]) => text(node.lastElementChild, words),
-      );
+      ].filter(([, words]) => words));
       const last = (why.exits || []).findLast((each) => !each.expected) || null;
       const wanted = (kind === "problem" || (kind === "stopped" && why.wanted === "running")) && last;
       show(box, !!wanted);

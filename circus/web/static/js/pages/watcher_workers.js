@@ -1,24 +1,14 @@
 /** The workers of a watcher: sortable, with what can be done to each. */
 
-import { attr, h } from "../dom.js";
+import { attr } from "../dom.js";
 import { UNKNOWN, age, bytes, count, percent, rate } from "../format.js";
 import { icon } from "../ui/icons.js";
 import { menuButton } from "../ui/menu.js";
 import { setStatus, statusPill } from "../ui/status.js";
-import { DataTable } from "../ui/table.js";
-import { askSignal } from "./parts.js";
+import { DataTable, figure } from "../ui/table.js";
+import { askSignal } from "./ask_signal.js";
 
 export function workersTab(page) {
-  const figure = (key, label, show, more = {}) => ({
-    key,
-    label,
-    align: "right",
-    cls: "c-figure",
-    descending: true,
-    sort: (row) => row[key],
-    text: (row) => show(row[key]),
-    ...more,
-  });
   const table = new DataTable({
     label: "Workers",
     cls: "workers",
@@ -26,22 +16,8 @@ export function workersTab(page) {
     sort: { key: "wid" },
     decorate: (row, tr) => attr(tr, "data-kind", row.state === "running" || row.state === "active" ? "active" : "busy"),
     columns: [
-      {
-        key: "wid",
-        label: "Worker",
-        align: "right",
-        cls: "c-wid",
-        sort: (row) => row.wid,
-        text: (row) => count(row.wid),
-      },
-      {
-        key: "pid",
-        label: "Pid",
-        align: "right",
-        cls: "c-pid",
-        sort: (row) => row.pid,
-        text: (row) => String(row.pid ?? UNKNOWN),
-      },
+      figure("wid", "Worker", count, { cls: "c-wid", descending: false }),
+      figure("pid", "Pid", (pid) => String(pid ?? UNKNOWN), { cls: "c-pid", descending: false }),
       {
         key: "state",
         label: "State",

@@ -17,6 +17,17 @@ const NEAR = 7;
 
 /** @typedef {{time: number, text: string, kind: "bad"|"note"|"quiet"}} Mark */
 
+/**
+ * A chart of one line: what {@link ChartGroup#grid} takes.
+ * @param {string} key of its column @param {string} title
+ * @param {(value: number) => string} format
+ * @param {{label?: string, tone?: string, floor?: number, binary?: boolean, whole?: boolean}} [more] the label is the
+ *   title, the tone the key, unless told; the rest as for {@link TimeChart}
+ */
+export function oneLine(key, title, format, { label = title, tone = key, ...scale } = {}) {
+  return { title, lines: [{ key, label, tone }], format, ...scale };
+}
+
 export class ChartGroup {
   /** @param {{span: number, onWindow?: () => void}} options span: seconds shown when nothing is zoomed */
   constructor({ span, onWindow }) {
@@ -44,6 +55,15 @@ export class ChartGroup {
     this.charts.push(chart);
     this.sized.observe(chart.canvas);
     return chart;
+  }
+
+  /** Add some charts. @returns {any} the element that holds them */
+  grid(all) {
+    return h(
+      "div",
+      { class: "chart-grid" },
+      all.map((options) => this.add(options).element),
+    );
   }
 
   /** @param {Object<string, number[]>} data columns of equal length, `time` among them */

@@ -1,7 +1,7 @@
 /** A command line that can be copied: what `circusctl` or `curl` would do the same. */
 
 import { h, put, text } from "../dom.js";
-import { icon } from "./icons.js";
+import { icon, iconButton } from "./icons.js";
 
 /** Copy text; works without https, too (the clipboard interface does not). @returns {Promise<boolean>} */
 export async function copyText(value) {
@@ -29,7 +29,7 @@ export async function copyText(value) {
 
 /** A button that copies what a function gives and says so. */
 export function copyButton(valueOf, label = "Copy the command line") {
-  const button = h("button", { type: "button", class: "icon-button", "aria-label": label, title: label }, icon("copy"));
+  const button = iconButton("copy", label, undefined, { title: label });
   button.addEventListener("click", async () => {
     const done = await copyText(valueOf());
     put(button, icon(done ? "check" : "close"));

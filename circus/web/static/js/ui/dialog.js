@@ -2,7 +2,7 @@
 
 import { h, uid } from "../dom.js";
 import { copyLine } from "./copyline.js";
-import { icon } from "./icons.js";
+import { iconButton } from "./icons.js";
 
 /**
  * Open a dialog.
@@ -23,11 +23,7 @@ export function openDialog({ title, body, buttons = [], cls = "" }) {
       "header",
       { class: "dialog-head" },
       h("h2", { id }, title),
-      h(
-        "button",
-        { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => close() } },
-        icon("close"),
-      ),
+      iconButton("close", "Close", () => close()),
     ),
     h("div", { class: "dialog-body" }, body),
     buttons.length ? h("footer", { class: "dialog-foot" }, buttons) : null,

@@ -1,6 +1,6 @@
 /** The few icons, drawn as strokes on a 16 by 16 grid. Always decoration: the words stand beside or in the label. */
 
-import { svg } from "../dom.js";
+import { h, svg } from "../dom.js";
 
 const PATHS = {
   overview: "M2 3h5v5H2zM9 3h5v3H9zM9 8h5v5H9zM2 10h5v3H2z",
@@ -43,5 +43,20 @@ export function icon(name, size = 16) {
     "svg",
     { class: "icon", viewBox: "0 0 16 16", width: size, height: size, "aria-hidden": "true", focusable: "false" },
     svg("path", { d: PATHS[name] || PATHS.more }),
+  );
+}
+
+/**
+ * A button that is nothing but an icon.
+ * @param {keyof typeof PATHS} name
+ * @param {string} label for screen readers
+ * @param {() => void} [click]
+ * @param {{title?: string, size?: number}} [more] title: what the pointer is told
+ */
+export function iconButton(name, label, click, { title, size } = {}) {
+  return h(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": label, title, on: click && { click } },
+    icon(name, size),
   );
 }

@@ -2,6 +2,7 @@
 
 import { h, uid } from "../dom.js";
 import { icon } from "./icons.js";
+import { roving } from "./roving.js";
 
 /**
  * @typedef {Object} Item
@@ -37,6 +38,7 @@ export function menuButton({ content, label, cls = "button", items }) {
   button.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") {
       event.preventDefault();
+      event.stopPropagation(); // a table around it would go to the next row
       openMenu(button, items());
     }
   });
@@ -106,12 +108,7 @@ const choices = (menu) => [...menu.querySelectorAll("[role=menuitem]")];
 function move(event, menu, close) {
   const all = choices(menu);
   const at = all.indexOf(document.activeElement);
-  const to = {
-    ArrowDown: (at + 1) % all.length,
-    ArrowUp: (at - 1 + all.length) % all.length,
-    Home: 0,
-    End: all.length - 1,
-  }[event.key];
+  const to = roving(event.key, at, all.length, ["ArrowUp", "ArrowDown"]);
   if (to !== undefined) all[to]?.focus();
   else if (event.key === "Escape" || event.key === "Tab") close();
   else if (event.key.length === 1 && event.key !== " ") {

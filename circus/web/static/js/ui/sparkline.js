@@ -7,7 +7,7 @@ const HEIGHT = 20;
 const POINTS = 60;
 
 /** @param {string} name colour class: `cpu`, `mem`, `io`, `queue` */
-export function sparkline(name) {
+function sparkline(name) {
   const area = svg("path", { class: "spark-area" });
   const line = svg("path", { class: "spark-line" });
   const node = svg(
@@ -28,12 +28,29 @@ export function sparkline(name) {
 }
 
 /**
+ * The column of a table that holds such curves; nobody sorts by it.
+ * @param {string} key @param {string} title
+ * @param {string} name as for {@link sparkline} @param {string} rank class of the column
+ * @param {(row: any) => Array<number|null>|undefined} valuesOf @param {number} floor as for {@link drawSpark}
+ */
+export function sparkColumn(key, title, name, rank, valuesOf, floor) {
+  return {
+    key,
+    label: "",
+    title,
+    cls: `c-spark ${rank}`,
+    make: () => sparkline(name),
+    update: (node, row) => drawSpark(node, valuesOf(row), floor),
+  };
+}
+
+/**
  * Draw the newest values, right-aligned.
  * @param {any} node made by {@link sparkline}
  * @param {Array<number|null>|undefined} values
  * @param {number} floor the top of the scale is at least this
  */
-export function drawSpark(node, values, floor = 1) {
+function drawSpark(node, values, floor = 1) {
   const shown = (values || []).slice(-POINTS);
   let top = floor;
   for (const value of shown) if (value > top) top = value;

@@ -21,6 +21,27 @@ import { attr, h, keyed, show, soon, text } from "../dom.js";
 
 const OVERSCAN = 12;
 
+/**
+ * The column of a figure: to the right, and sorted by it, the biggest first.
+ * @param {string} key of the figure in a row
+ * @param {string} label
+ * @param {(value: any) => string} say how it is written
+ * @param {Partial<Column>} [more] what is different
+ * @returns {Column}
+ */
+export function figure(key, label, say, more) {
+  return {
+    key,
+    label,
+    align: "right",
+    cls: "c-figure",
+    descending: true,
+    sort: (row) => row[key],
+    text: (row) => say(row[key]),
+    ...more,
+  };
+}
+
 export class DataTable {
   /**
    * @param {Object} options

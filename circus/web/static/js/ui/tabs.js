@@ -1,6 +1,7 @@
 /** Tabs: arrow keys go from one to the next, only the chosen panel is made. */
 
 import { attr, h, put, uid } from "../dom.js";
+import { roving } from "./roving.js";
 
 /**
  * @param {Object} options
@@ -32,12 +33,7 @@ export function makeTabs({ label, tabs, chosen, onChange }) {
   const bar = h("div", { role: "tablist", "aria-label": label, class: "tabs" }, buttons);
   bar.addEventListener("keydown", (event) => {
     const at = tabs.findIndex((tab) => tab.key === key);
-    const to = {
-      ArrowRight: (at + 1) % tabs.length,
-      ArrowLeft: (at - 1 + tabs.length) % tabs.length,
-      Home: 0,
-      End: tabs.length - 1,
-    }[event.key];
+    const to = roving(event.key, at, tabs.length, ["ArrowLeft", "ArrowRight"]);
     if (to === undefined) return;
     event.preventDefault();
     choose(tabs[to].key);

@@ -5,7 +5,7 @@
 
 import { attr, h, show, text } from "../dom.js";
 import { copyLine } from "./copyline.js";
-import { icon } from "./icons.js";
+import { icon, iconButton } from "./icons.js";
 
 const STAYS = 7000;
 const WORDS = { ok: "Done", partial: "Partly done", failed: "Failed", pending: "Still going on", busy: "Working" };
@@ -58,11 +58,7 @@ class Toast {
         this.bar,
         this.line,
       ),
-      h(
-        "button",
-        { type: "button", class: "icon-button", "aria-label": "Dismiss", on: { click: () => this.close() } },
-        icon("close"),
-      ),
+      iconButton("close", "Dismiss", () => this.close()),
     );
     this.#kind("busy");
     this.bar.removeAttribute("value");
