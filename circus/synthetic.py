@@ -115,7 +115,6 @@ def plugin_options(arbiter: Any, config: Mapping[str, Any], command: Callable[..
         "name": name, "cmd": cmd, "priority": 1, "singleton": True,
         "stdout_stream": arbiter.stdout_stream, "stderr_stream": arbiter.stderr_stream,
         "copy_env": True, "copy_path": True, "stop_exit_codes": [EX_CONFIG],
-        "close_child_stdout": not arbiter.debug, "close_child_stderr": not arbiter.debug,
     }
     active = str(config.get("active", "true")).strip().lower()
     if active in ("no", "false", "off", "0"):
@@ -132,4 +131,7 @@ def plugin_options(arbiter: Any, config: Mapping[str, Any], command: Callable[..
             options[key] = option.kind.parse(value) if isinstance(value, str) else value
         except ValueError as error:
             raise ConfigError(f"{name}: {key} = {value}: {error} (expected: {option.kind.word})") from error
+    is_heard = arbiter.debug or bool(options.get("capture"))
+    for key in ("close_child_stdout", "close_child_stderr"):
+        options.setdefault(key, not is_heard)
     return options

@@ -110,7 +110,7 @@ class Tail(Command):
         stream, pid = props.get("stream"), props.get("pid")
         captured = {watcher.name: _is_captured(watcher, stream) for watcher in watchers}
         if isinstance(props.get("name"), str) and not any(captured.values()):
-            raise MessageError(_remedy(props["name"], stream))
+            raise MessageError(_remedy(props["name"], watchers, stream))
         told, owners = [], {}
         for watcher in watchers:
             if watcher.output_tail is not None:
@@ -158,9 +158,13 @@ def _is_captured(watcher: Any, stream: str | None) -> bool:
     return any(watcher.sink(each) is not None for each in ((stream,) if stream else STREAMS))
 
 
-def _remedy(name: str, stream: str | None) -> str:
-    which = stream or "stdout"
+def _remedy(name: str, watchers: list[Any], stream: str | None) -> str:
+    closed = [
+        f" and close_child_{each} = false"
+        for each in ((stream,) if stream else STREAMS)
+        if any(getattr(watcher, f"close_child_{each}", False) for watcher in watchers)
+    ]
     return (
-        f"the output of {name} is not captured: give it a stream ({which}_stream.class = ... in its section), or set "
-        "capture = true there or in [circus]"
+        f"the output of {name} is not captured: give it a stream ({stream or 'stdout'}_stream.class = ... in its "
+        f"section), or set capture = true there or in [circus]{''.join(closed)}"
     )

@@ -110,16 +110,25 @@ def parse_arguments(args: Sequence[str], commands: Commands) -> dict[str, Any]:
             extras.append(word)
         else:
             names = ", ".join(map(repr, commands))
-            raise CommandLineError(f"argument command: invalid choice: {word!r} (choose from {names})", prog)
+            meant = _remedy([*extras, word], spoken, commands)
+            raise CommandLineError(f"argument command: invalid choice: {word!r} (choose from {names}){meant}", prog)
     if extras:
-        raise CommandLineError(f"unrecognized arguments: {' '.join(extras)}{_remedy(extras, spoken)}", prog)
+        raise CommandLineError(f"unrecognized arguments: {' '.join(extras)}{_remedy(extras, spoken, commands)}", prog)
     return {"args": Namespace(**values, **spoken), **values}
 
 
-def _remedy(extras: list[str], spoken: dict[str, Any]) -> str:
-    """What to do about options of circusctl itself that stand behind the command."""
-    late = next((word.partition("=")[0] for word in extras if word[2:].partition("=")[0] in _DEFAULTS), None)
-    return f" ({late} stands before the command: {late} ... {spoken['command']})" if late and spoken else ""
+def _remedy(extras: list[str], spoken: dict[str, Any], commands: Commands) -> str:
+    """What to do about options of circusctl itself that stand behind the command, and about slips of the finger."""
+    if spoken:
+        late = next((word.partition("=")[0] for word in extras if word[2:].partition("=")[0] in _DEFAULTS), None)
+        return f" ({late} stands before the command: {late} ... {spoken['command']})" if late else ""
+    if "help" in extras:
+        return " (there is circusctl --help, and circusctl COMMAND --help)"
+    from difflib import get_close_matches  # takes time to import, and is needed by few
+
+    known = [*commands, *(f"--{name}" for name in _DEFAULTS)]
+    meant = [found for word in extras for found in get_close_matches(word.partition("=")[0], known, 1, 0.7)]
+    return f" (did you mean {', '.join(meant)}?)" if meant else ""
 
 
 class _Words:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def make_reader(client: Any, commands: Commands, **session_options: Any) -> Callable[[str], str]:
     """A function that reads one line after a given prompt.
 
-    It raises EOFError for Ctrl-D on an empty line and KeyboardInterrupt for Ctrl-C.
+    It raises EOFError for Ctrl-D and KeyboardInterrupt for Ctrl-C on an empty line; on another one Ctrl-C drops it.
 
     :param client: the client of the shell; completion asks the same daemon over a connection of its own.
     :param commands: command word -> command.
@@ -43,7 +43,16 @@ def make_reader(client: Any, commands: Commands, **session_options: Any) -> Call
         history=open_history(history_path()),
         **session_options,
     )
-    return session.prompt
+
+    def read(prompt: str) -> str:
+        while True:
+            try:
+                return session.prompt(prompt)
+            except KeyboardInterrupt:
+                if not session.default_buffer.text:
+                    raise
+
+    return read
 
 
 def history_path() -> str:

@@ -64,11 +64,14 @@ class CircusCtl(cmd.Cmd):
         if read is None:
             super().cmdloop(intro)
             return
+        print('Tab completes, "help" lists the commands. "exit" or Ctrl-D leaves; "quit" ends circusd itself.')
         stop: Any = None
         while not stop:
             try:
                 line = read(self.prompt)
             except EOFError:
+                line = "EOF"
+            if line.strip() == "exit":  # piped input knows no such word, as ever
                 line = "EOF"
             stop = self.onecmd(line)
         self.postloop()

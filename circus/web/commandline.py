@@ -19,6 +19,7 @@ from circus.web.settings import ROLES, Settings, default_state_directory
 
 #: Variables that tell a program it is a worker of circusd, and of which watcher.
 _WATCHER_VARIABLE = "CIRCUS_WATCHER"
+_PORT = 8080
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--fd", type=int, help="serve on this inherited listening socket")
     add("--host", default="127.0.0.1", help="address to serve on (127.0.0.1), or unix:PATH")
-    add("--port", type=int, default=8080, help="port to serve on (8080)")
+    add("--port", type=int, help="port to serve on (8080)")
     add(
         "--endpoint", action="append", default=[], metavar="ENDPOINT",
         help="the control endpoint of a circusd; may be repeated (else CIRCUSCTL_ENDPOINT, else circusd's default)",
@@ -48,7 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
     door.add_argument("--add-token", metavar="NAME", help="make a token for programs, print it, and exit")
     door.add_argument("--remove", metavar="NAME", help="remove a user or token, and exit")
     door.add_argument("--role", choices=ROLES, default=None, help="of the user or token (viewer)")
-    door.add_argument("--login-link", action="store_true", help="print a link that logs in once, and exit")
+    door.add_argument("--login-link", action="store_true",
+                      help="print a link that logs in once, to the console that runs, and exit")
     door.add_argument("--state-dir", type=Path, metavar="DIR", help=f"its own files ({default_state_directory()})")
     door.add_argument("--audit-log", type=Path, metavar="FILE", help="append a JSON line for each action")
     web = parser.add_argument_group("behind names and proxies")
@@ -93,7 +95,7 @@ def make_settings(options: argparse.Namespace) -> Settings:
     endpoints = options.endpoint or [os.environ.get("CIRCUSCTL_ENDPOINT") or DEFAULT_ENDPOINT_DEALER]
     return Settings(
         host=options.host,
-        port=options.port,
+        port=_PORT if options.port is None else options.port,
         fd=options.fd,
         endpoints=tuple(dict.fromkeys(endpoints)),
         pubsub=options.pubsub,
@@ -141,12 +143,31 @@ def _chore(options: argparse.Namespace, settings: Settings) -> int | None:
         if not Users(settings.users).remove(options.remove):
             raise ValueError(f"no {options.remove} in {settings.users}")
     elif options.login_link:
-        from circus.web.program import login_link
-
-        print(login_link(settings))
+        _print_login_link(options, settings)
     else:
         return None
     return 0
+
+
+def _print_login_link(options: argparse.Namespace, settings: Settings) -> None:
+    """A link to the console that runs, unless the command line says where it is.
+
+    The state directory has no secret but that of the consoles that use it, so it also knows where they are. What is
+    doubtful is told on standard error: standard output has the link alone.
+    """
+    from circus.web.program import login_link
+    from circus.web.whereabouts import addresses
+
+    running = addresses(settings.state)
+    said = options.port is not None or settings.host != "127.0.0.1" or settings.url_prefix or settings.tls_cert
+    print(login_link(settings, at=None if said or not running else running[0]), flush=True)
+    if not running:
+        print(
+            f"note: no console runs with the files in {settings.state}; one of another user, or with another"
+            " --state-dir, knows nothing of this link", file=sys.stderr,
+        )  # fmt: skip
+    elif not said and len(running) > 1:
+        print(f"note: others run as well (--port picks one): {' '.join(running[1:])}", file=sys.stderr)
 
 
 def _new_password() -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from circus.base.logs import configure_logger, logger, reopen_log_files
 from circus.exc import CircusError
-from circus.web.settings import default_state_directory
+from circus.web.settings import usual_state_directory
+from circus.web.whereabouts import announced
 
 if TYPE_CHECKING:
     from circus.web.console import Console
@@ -122,11 +123,14 @@ def base_url(settings: Settings, sockets: list[socket.socket]) -> str:
     return f"{settings.scheme}://{host}:{port}{settings.url_prefix}/"
 
 
-def login_link(settings: Settings, sockets: list[socket.socket] | None = None) -> str:
-    """A link that logs somebody in once, as admin. What is behind ``#`` is never sent to a server or a log."""
+def login_link(settings: Settings, at: str | None = None) -> str:
+    """A link that logs somebody in once, as admin. What is behind ``#`` is never sent to a server or a log.
+
+    :param at: the address of the console; else it follows from the settings.
+    """
     from circus.web.console import make_sessions
 
-    return f"{base_url(settings, sockets or [])}login#token={make_sessions(settings).make_link_token()}"
+    return f"{at or base_url(settings, [])}login#token={make_sessions(settings).make_link_token()}"
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
@@ -150,9 +154,10 @@ async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLC
         name = sockets[0].getsockname()
         port = f":{name[1]}" if isinstance(name, tuple) else ""
         logger.info("Starting circus web ui on %s%s (%s)", settings.host, port, where)
-    _tell_how_to_log_in(console, sockets)
     try:
-        await ended.wait()
+        with announced(settings.state, where):
+            _tell_how_to_log_in(console, where)
+            await ended.wait()
     finally:
         logger.info("Stopping circus web ui")
         server.stop()
@@ -165,32 +170,25 @@ async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLC
         await console.close()
 
 
-def _tell_how_to_log_in(console: Console, sockets: list[socket.socket]) -> None:
+def _tell_how_to_log_in(console: Console, where: str) -> None:
     settings = console.settings
     if settings.auth == "none":
         logger.warning("nobody has to log in: every local user is an admin (--auth none)")
     elif not any(not user.is_token for user in console.users.known().values()):
-        logger.warning("there are no users yet: circus-httpd --add-user NAME --role admin")
+        logger.warning("there are no users yet: %s", _command(settings, "--add-user", "NAME", "--role", "admin"))
         if settings.logoutput in ("-", "stdout"):
             logger.warning("this link logs in once, within an hour:")
-            logger.warning("    %s", login_link(settings, sockets))
-            logger.warning("%s makes another one", _command(settings, sockets))
+            logger.warning("    %s", login_link(settings, where))
+            logger.warning("%s makes another one", _command(settings, "--login-link"))
         else:  # others may be able to read the log
-            logger.warning("%s makes a link that logs in once", _command(settings, sockets))
+            logger.warning("%s makes a link that logs in once", _command(settings, "--login-link"))
 
 
-def _command(settings: Settings, sockets: list[socket.socket]) -> str:
-    """What prints another link."""
-    words = ["circus-httpd", "--login-link"]
-    name = sockets[0].getsockname()
-    if isinstance(name, tuple) and name[1] != 8080:
-        words += ["--port", str(name[1])]
-    if settings.state != default_state_directory():
+def _command(settings: Settings, *options: str) -> str:
+    """A command line for a shell: variables that we were given are not there."""
+    words = ["circus-httpd", *options]
+    if settings.state != usual_state_directory():
         words += ["--state-dir", str(settings.state)]
-    if settings.url_prefix:
-        words += ["--url-prefix", settings.url_prefix]
-    if settings.tls_cert is not None:
-        words += ["--tls-cert", str(settings.tls_cert)]
     return shlex.join(words)
 
 

@@ -16,10 +16,17 @@ def allows(role: str, needed: str) -> bool:
 
 
 def default_state_directory() -> Path:
-    """Where the console keeps its own files: below ``CIRCUS_STATE_DIR``, ``/var/lib`` (root), or the user's state."""
-    given = os.environ.get("CIRCUS_STATE_DIR")
-    if given:
-        return Path(given) / "httpd"
+    """Where the console keeps its own files.
+
+    Below ``CIRCUS_STATE_DIR``, or the first directory that systemd names in ``STATE_DIRECTORY`` (systemd.exec(5)), else
+    where :func:`usual_state_directory` says.
+    """
+    given = os.environ.get("CIRCUS_STATE_DIR") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given) / "httpd" if given else usual_state_directory()
+
+
+def usual_state_directory() -> Path:
+    """Where it is for this user in a plain shell: in ``/var/lib`` for root, else in the user's own state."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/circus/httpd")
     base = os.environ.get("XDG_STATE_HOME")

@@ -52,6 +52,8 @@ class Program(NamedTuple):
 VARIABLES: dict[str, str] = {
     "CIRCUSCTL_ENDPOINT": "The control endpoint, where none is given on the command line.",
     "CIRCUS_STATE_DIR": "Directory below which circus-httpd keeps its own files, in `httpd`.",
+    "STATE_DIRECTORY": "The same, as systemd tells it to a service with `StateDirectory=`; `CIRCUS_STATE_DIR` comes "
+                       "first.",
     "NOTIFY_SOCKET": "Where a service manager such as systemd wants to be told that the daemon is ready, and at work "
                      "(`WATCHDOG_USEC`, `WATCHDOG_PID`); workers do not inherit these.",
     "NO_COLOR": "No colours, if it is set to anything. A `TERM` of `dumb` has the same effect.",
@@ -291,9 +293,9 @@ PROGRAMS: dict[str, Program] = {
             httpd_options,
             (("0", "A signal ended it, or what was asked for is done."), ("1", "It cannot serve; one line tells why."),
              ("2", "The command line makes no sense.")),
-            ("CIRCUSCTL_ENDPOINT", "CIRCUS_STATE_DIR", "XDG_STATE_HOME"),
-            files=(("/var/lib/circus/httpd", "For root: users, the secret behind sessions, ended sessions. For others "
-                    "`$XDG_STATE_HOME/circus/httpd`."),),
+            ("CIRCUSCTL_ENDPOINT", "CIRCUS_STATE_DIR", "STATE_DIRECTORY", "XDG_STATE_HOME"),
+            files=(("/var/lib/circus/httpd", "For root: users, the secret behind sessions, ended sessions, and where "
+                    "consoles run. For others `$XDG_STATE_HOME/circus/httpd`."),),
             see=("circusd(1)", "circusctl(1)", "circus-top(1)"),
         ),
     )

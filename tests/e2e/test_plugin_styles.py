@@ -110,6 +110,17 @@ def test_a_section_that_lacks_what_the_constructor_wants_is_told_plainly(tmp_pat
         eventually(lambda: "plugmod.Logger cannot be made: TypeError" in daemon.log)
 
 
+def test_what_a_plugin_prints_is_kept_when_its_section_says_so(tmp_path: Path) -> None:
+    talkative = TALKS.replace("handle_init(self):", "handle_init(self):\n        print('hear me', flush=True)")
+    (tmp_path / "plugmod.py").write_text(talkative)
+    section = "[plugin:{name}]\nuse = plugmod.Logger\nfilename = /dev/null\n"
+    ini = section.format(name="mute") + section.format(name="loud") + "capture = True\n"
+    with Daemon(tmp_path, ini) as daemon:
+        eventually(lambda: "hear me" in daemon.ctl("tail", "plugin:loud").out)
+        refused = daemon.call("tail", name="plugin:mute")
+        assert refused["reason"].endswith("and close_child_stdout = false and close_child_stderr = false")
+
+
 def by_hand(daemon: Daemon, *arguments: object) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """``circus-plugin``, run by somebody beside the daemon; where its module is."""
     return OURS.running(

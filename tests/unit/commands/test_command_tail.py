@@ -20,6 +20,7 @@ class Watcher:
         process = SimpleNamespace(pid=pid, wid=1, pipe_stdout="stdout" in captured, pipe_stderr="stderr" in captured)
         self.processes = {pid: process}
         self._captured = captured
+        self.close_child_stderr = False
         self.output_tail: Tail | None = None
         if captured:
             self.output_tail = Tail(self, None)
@@ -90,6 +91,11 @@ def test_who_asks_for_what_is_not_read_is_told_the_remedy(arbiter: Arbiter) -> N
         ask(arbiter, name="mute")
     with pytest.raises(MessageError, match=r"stderr_stream\.class"):
         ask(arbiter, name="job", stream="stderr")
+    arbiter.watchers[2].close_child_stderr = True
+    with pytest.raises(MessageError, match=r"capture = true .* and close_child_stderr = false$"):
+        ask(arbiter, name="mute")
+    with pytest.raises(MessageError, match=r"capture = true there or in \[circus\]$"):
+        ask(arbiter, name="mute", stream="stdout")
     assert ask(arbiter, name=["mute"])["captured"] == {"mute": False}
     with pytest.raises(MessageError, match="there is no process 12"):
         ask(arbiter, pid=12)

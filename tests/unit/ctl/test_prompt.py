@@ -50,7 +50,11 @@ def test_ends(client):
     with pytest.raises(EOFError):
         read(client, "\x04")
     with pytest.raises(KeyboardInterrupt):
-        read(client, "list\x03")
+        read(client, "\x03")
+
+
+def test_ctrl_c_drops_a_line_that_was_begun(client):
+    assert read(client, "quit\x03list\r") == "list"
 
 
 def completions(client, line):

@@ -301,6 +301,13 @@ def test_ctrl_c_leaves(terminal):
     assert terminal.end() == 0
 
 
+def test_exit_leaves_the_shell_and_not_the_daemon(terminal, daemon):
+    pytest.importorskip("prompt_toolkit")
+    terminal.type("exit\r")
+    assert terminal.end() == 0
+    assert "quit" not in daemon.commands
+
+
 def test_ctrl_c_during_a_command_stays(terminal, daemon):
     daemon.replies["list"] = SILENT
     terminal.type("list\r")
