@@ -34,8 +34,8 @@ class ImportStringError(ImportError):
         lines = [
             f"import_string() failed for {self.import_name!r}. Possible reasons are:",
             "",
-            "- the module is not in a directory of sys.path (PYTHONPATH adds some: that of circusd, for hooks and streams",
-            "  that in the env of the watcher as well);",
+            "- the module is not in a directory of sys.path (PYTHONPATH adds some: that of circusd, for hooks and",
+            "  streams that in the env of the watcher as well);",
             "- a package on the way has no __init__.py;",
             "- another module of the same name comes first in sys.path;",
             "- the module has no class, function or variable of that name;",

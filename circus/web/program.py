@@ -148,14 +148,9 @@ async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLC
     console.start()
     server.add_sockets(sockets)
     where = base_url(settings, sockets)
-    if settings.fd is not None:
-        logger.info("Starting circus web ui on fd %d (%s)", settings.fd, where)
-    else:
-        name = sockets[0].getsockname()
-        port = f":{name[1]}" if isinstance(name, tuple) else ""
-        logger.info("Starting circus web ui on %s%s (%s)", settings.host, port, where)
     try:
         with announced(settings.state, where):
+            _tell_where(settings, sockets, where)
             _tell_how_to_log_in(console, where)
             await ended.wait()
     finally:
@@ -168,6 +163,15 @@ async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLC
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.close_all_connections(), _GRACE)
         await console.close()
+
+
+def _tell_where(settings: Settings, sockets: list[socket.socket], where: str) -> None:
+    if settings.fd is not None:
+        logger.info("Starting circus web ui on fd %d (%s)", settings.fd, where)
+        return
+    name = sockets[0].getsockname()
+    port = f":{name[1]}" if isinstance(name, tuple) else ""
+    logger.info("Starting circus web ui on %s%s (%s)", settings.host, port, where)
 
 
 def _tell_how_to_log_in(console: Console, where: str) -> None:

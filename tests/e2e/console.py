@@ -306,8 +306,8 @@ class Console:
 
     @property
     def link_token(self) -> str:
-        """The token of the link it printed last."""
-        return re.findall(r"login#token=(\S+)", self.log)[-1]
+        """The token of the link it printed last; the line comes a moment after that of the start."""
+        return eventually(lambda: re.findall(r"login#token=(\S+)\n", self.log))[-1]
 
     def stop(self) -> int:
         self.process.terminate()

@@ -326,7 +326,7 @@ def test_tls(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     files = ("--tls-cert", tmp_path / "cert", "--tls-key", tmp_path / "key")
     with Daemon(tmp_path, INI) as daemon, console_of(daemon, *files) as console:
-        assert f"https://localhost:{console.port}/login#token=" in console.log
+        eventually(lambda: f"https://localhost:{console.port}/login#token=" in console.log)
         trusting = ssl.create_default_context(cafile=str(tmp_path / "cert"))
         connection = http.client.HTTPSConnection("localhost", console.port, context=trusting, timeout=PATIENCE)
         head = {"Content-Type": "application/json", "Origin": f"https://localhost:{console.port}"}
