@@ -24,6 +24,11 @@ USAGE = "circusctl [options] command [args]"
 VERSION = f"circusctl {__version__}"
 SHELLS = ("bash", "zsh", "fish")
 
+
+class Unasked(int):
+    """A default that nobody has asked for: it may give way."""
+
+
 #: The global options: name, default (a bool makes a switch, an int wants a number), help.
 GLOBAL_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("completion", None, f"print the completion script of {', '.join(SHELLS[:-1])} or {SHELLS[-1]}"),
@@ -33,7 +38,7 @@ GLOBAL_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("prettify", False, "prettify output"),
     ("ssh", None, "SSH Server in the format user@host:port"),
     ("ssh_keyfile", None, "the path to the keyfile to authorise the user"),
-    ("timeout", 5, "connection timeout"),
+    ("timeout", Unasked(5), "connection timeout"),
     ("version", False, "display version and exit"),
 )
 #: Positional arguments in help pages, as argparse counts them. The others have always been left out there.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 
+from circus.ctl.arguments import Unasked
 from circus.exc import CallError
 from circus.system.zmtp import NoAnswer
 
@@ -70,6 +71,9 @@ def _width() -> int:
 def call_with_progress(client: LightClient, cmd: dict[str, Any], label: str, stream: TextIO) -> Any:
     """``client.call(cmd)``, with a progress line while it lasts.
 
+    The default time limit counts from the last answer of the daemon: somebody looks on, and sees that it is at work.
+    A limit that was asked for is kept.
+
     :raises CallError: as ``client.call``.
     """
     deadline = client.deadline()
@@ -88,6 +92,8 @@ def call_with_progress(client: LightClient, cmd: dict[str, Any], label: str, str
             if deadline is not None and time.monotonic() >= deadline:
                 raise CallError("Timed out.")
             line.draw(watch.detail())
+            if watch.has_answered() and isinstance(client.timeout, Unasked):
+                deadline = client.deadline()
     finally:
         line.erase()
         watch.close()
@@ -110,13 +116,19 @@ class _StatusWatch:
         self._question: str | None = None
         self._ask_at = time.monotonic() + PATIENCE
         self._known = ""
+        self._is_new = False
+
+    def has_answered(self) -> bool:
+        """Whether an answer came since this was asked last."""
+        is_new, self._is_new = self._is_new, False
+        return is_new
 
     def detail(self) -> str:
         now = time.monotonic()
         if self._question is not None:
             reply = _collect(self._client, self._question, now)
             if reply is not None:
-                self._question, self._known = None, _summary(reply)
+                self._question, self._known, self._is_new = None, _summary(reply), True
         elif now >= self._ask_at:
             self._ask_at = now + _ASK_EVERY
             cmd = {"command": "status", "properties": dict(self._properties)}

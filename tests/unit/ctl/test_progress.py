@@ -12,6 +12,7 @@ import pytest
 from circus import circusctl
 from circus.client_light import LightClient
 from circus.ctl import progress
+from circus.ctl.arguments import Unasked
 from circus.ctl.progress import ProgressLine, call_with_progress
 from circus.exc import CallError, TransportError
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon
@@ -86,6 +87,25 @@ def test_a_time_out_erases_the_line(client, slow_daemon):
         call_with_progress(client, restart(), "restart", terminal)
     assert time.monotonic() - began < 5
     assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize("limit", [Unasked(5), 5])
+def test_only_the_default_limit_counts_from_the_last_answer(client, slow_daemon, monkeypatch, limit):
+    ends_at = time.monotonic() + 1.6
+
+    def status(props):
+        reply = {"status": "stopping"}
+        return [reply] if time.monotonic() < ends_at else [reply, {"id": slow_daemon.requests[0]["id"], "done": True}]
+
+    slow_daemon.replies["status"] = status
+    client.timeout = limit
+    monkeypatch.setattr(client, "deadline", lambda: time.monotonic() + 0.8)
+    if limit.__class__ is int:
+        with pytest.raises(CallError, match=r"^Timed out\.$"):
+            call_with_progress(client, restart(), "restart", Terminal())
+        assert time.monotonic() < ends_at
+    else:
+        assert call_with_progress(client, restart(), "restart", Terminal())["done"]
 
 
 def test_a_daemon_that_goes_erases_the_line(client, slow_daemon):
