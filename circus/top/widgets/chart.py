@@ -83,8 +83,9 @@ class ChartPane(LineWidget, can_focus=True):
         if rows < 1:
             return lines
         top = nice_top(max([*known, 1.0 if measure != "rss" else 1 << 20]), binary=measure in ("rss", "io"))
+        middle = "" if text is count_text and top % 2 else text(top / 2)  # there is no half of a process
         for at, row in enumerate(plot(values, rows, top)):
-            label = text(top) if at == 0 else "0" if at == rows - 1 else text(top / 2) if at == (rows - 1) // 2 else ""
+            label = text(top) if at == 0 else "0" if at == rows - 1 else middle if at == (rows - 1) // 2 else ""
             lines.append(([(fit(label, _AXIS, right=True), paint.dim), ("▕", paint.faint), (row, paint.graph)], None))
         lines.append((self._marks(seconds, columns), None))
         lines.append((self._times(seconds, columns), None))

@@ -525,6 +525,9 @@ def test_the_chart_has_the_past(daemon):
         await stage.sees("RSS of web")
         await stage.press("left_square_bracket")
         await stage.sees(r"\[1m\]")
+        await stage.press("v", "v")
+        await stage.sees(r"processes of web(.*\n)+ +3▕")
+        assert re.findall(r" ([\d.]+)▕", stage.text) == ["3", "0"]  # there is no half of three processes
 
     at(daemon, scenario)
 

@@ -54,7 +54,7 @@ export function eventText(event) {
   const who = event.wid ? `worker ${event.wid}, ${pid}` : pid;
   switch (event.event) {
     case "reap":
-      return `${who}: ${exitText(event.exit_code)}${event.uptime !== undefined ? ` after ${span(event.uptime)}` : ""}${event.expected === false ? ", unexpected" : ""}`;
+      return `${who}: ${exitText(event.exit_code)}${event.uptime !== undefined ? ` after ${span(event.uptime).replaceAll(" ", "\u00a0")}` : ""}${event.expected === false ? ", unexpected" : ""}`;
     case "spawn":
     case "kill":
       return who;
