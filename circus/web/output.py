@@ -29,8 +29,9 @@ Batch = dict[str, Any]
 _SUBSCRIBED, _SUBSCRIBED_SSH = 0.15, 0.6
 #: Seconds that lines are gathered for.
 GATHERED = 0.1
-#: Lines and characters of a watcher that are told each time; the newest ones.
-MOST_LINES, MOST_TEXT = 500, 128 << 10
+#: Lines and characters of a watcher that are told for each such time; the newest ones. What was written during a longer
+#: time comes at once when the console or the daemon was held up: of that, as many times more are told, up to a limit.
+MOST_LINES, MOST_TEXT, MOST_TIMES = 500, 128 << 10, 4
 #: Batches kept for a page that waits for the lines so far.
 _EARLY = 500
 _EVERYTHING = "output."
@@ -59,13 +60,21 @@ def lines_of(batches: Iterable[Batch], ends: dict[str, int]) -> list[dict[str, A
 
 def newest(lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
     """As many of the newest lines as are told at once, and how many are left out."""
-    start, room = max(0, len(lines) - MOST_LINES), MOST_TEXT
+    times = _times(lines)
+    start, room = max(0, len(lines) - int(MOST_LINES * times)), int(MOST_TEXT * times)
     for number in range(len(lines) - 1, start - 1, -1):
         room -= len(lines[number]["text"])
         if room < 0 and number < len(lines) - 1:
             start = number + 1
             break
     return lines[start:], start
+
+
+def _times(lines: list[dict[str, Any]]) -> float:
+    """How many times :data:`GATHERED` it took to write some lines."""
+    told = (line.get("time") for line in lines[:1] + lines[-1:])
+    known = [time for time in told if isinstance(time, (int, float))]
+    return min(MOST_TIMES, max(1.0, (known[-1] - known[0]) / GATHERED)) if known else 1.0
 
 
 class Follower:

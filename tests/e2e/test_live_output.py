@@ -104,10 +104,8 @@ def test_following_a_tail_has_neither_gap_nor_double(tmp_path: Path) -> None:
         for _ in range(3):
             with follow(daemon) as follower:
                 eventually(lambda follower=follower: follower.read(0.05))
-                reply = told(daemon, name="web", lines=60)
+                reply, last = eventually(lambda: _told_of(daemon, 3))
                 assert len(reply["lines"]) == 60
-                last = {line["pid"]: line["text"] for line in reply["lines"]}
-                assert len(last) == 3
                 end = max(int(text.split()[1]) for text in last.values()) + 200
                 eventually(lambda follower=follower, end=end: _seen(follower, 3, end))
                 shown = spliced(reply, follower.read())
@@ -116,6 +114,13 @@ def test_following_a_tail_has_neither_gap_nor_double(tmp_path: Path) -> None:
                 numbers = [int(line.split()[1]) for line in lines]
                 assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
             assert all(message["lost"] == 0 for message in follower.messages)
+
+
+def _told_of(daemon: Daemon, count: int) -> tuple[dict[str, Any], dict[int, str]] | None:
+    """The last lines and the last one of each worker, once all workers have a part in them."""
+    reply = told(daemon, name="web", lines=60)
+    last = {line["pid"]: line["text"] for line in reply["lines"]}
+    return (reply, last) if len(last) == count else None
 
 
 def _seen(follower: Follower, count: int, number: int) -> bool:

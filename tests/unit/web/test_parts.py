@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from circus.web.endpoints import endpoint_id, label_of
 from circus.web.news import News
 from circus.web.notices import Notices
 from circus.web.oldroutes import decode_endpoint
-from circus.web.output import MOST_LINES, MOST_TEXT, Follower, OutputRelay, lines_of, newest
+from circus.web.output import MOST_LINES, MOST_TEXT, MOST_TIMES, Follower, OutputRelay, lines_of, newest
 from circus.web.pictures import coarse_span, consumers, overview, problems_of, sockets_of, spark
 from circus.web.problems import Problem
 from circus.web.records import Records
@@ -207,13 +208,22 @@ def test_lines_that_were_told_are_left_out():
 
 @given(st.lists(st.integers(0, 40_000), max_size=20), st.integers(0, 1200))
 def test_only_as_much_is_told_as_anybody_could_read(sizes, more):
-    lines = [{"text": "x" * size} for size in sizes] + [{"text": "y"}] * more
+    lines = [{"text": "x" * size, "time": 1.0} for size in sizes] + [{"text": "y"}] * more
     kept, left_out = newest(lines)
     assert kept == lines[left_out:]
     assert len(kept) <= MOST_LINES
     assert sum(len(line["text"]) for line in kept) <= MOST_TEXT + 40_000
     if lines:
         assert kept
+
+
+@pytest.mark.parametrize(
+    ("span", "times"), [(0.05, 1), (0.2, 2), (60.0, MOST_TIMES), (-5.0, 1), (math.nan, 1), (math.inf, 4), ("x", 1)]
+)
+def test_what_took_longer_to_write_may_be_more(span, times):
+    lines = [{"text": "x", "time": 0.0}] * 9_999 + [{"text": "x", "time": span}]
+    kept, left_out = newest(lines)
+    assert (len(kept), left_out) == (MOST_LINES * times, 10_000 - MOST_LINES * times)
 
 
 class Anybody:
