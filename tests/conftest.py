@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import shutil
@@ -21,9 +22,13 @@ if str(TESTS) not in sys.path:
 from harness.examples import choose_profile  # noqa: E402 - found only from here on
 from harness.leaks import Snapshot, assert_nothing_left  # noqa: E402
 from harness.processes import adopt_orphans  # noqa: E402
+from harness.turns import Turns  # noqa: E402
 
 #: Directories whose tests run real processes.
 CHECKED = ("integration", "e2e", "compat")
+#: Tells the processes of pytest-xdist the directory of their turns.
+TURNS = "CIRCUS_TESTS_TURNS"
+turns = pytest.StashKey[Turns]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_bytecode(config)
+    give_turns(config)
 
 
 def keep_bytecode(config: pytest.Config) -> None:
@@ -46,6 +52,29 @@ def keep_bytecode(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
     os.environ["PYTHONPYCACHEPREFIX"] = directory
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def give_turns(config: pytest.Config) -> None:
+    """Let tests marked ``alone`` have the machine for themselves where tests run in several processes."""
+    if hasattr(config, "workerinput"):
+        config.stash[turns] = Turns(Path(os.environ[TURNS]))
+        config.add_cleanup(config.stash[turns].close)
+    else:
+        os.environ[TURNS] = directory = tempfile.mkdtemp(prefix="circus-tests-turns-")
+        config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    mine = item.config.stash.get(turns, None)
+    alone = item.get_closest_marker("alone") is not None
+    with contextlib.nullcontext() if mine is None else mine.taken(alone=alone):
+        return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that run alone come first: then nobody has to wait for the end of a long one."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
 
 
 @pytest.hookimpl(optionalhook=True)

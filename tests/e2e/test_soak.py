@@ -144,6 +144,7 @@ def descriptors(daemon: Daemon) -> list[str]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 @pytest.mark.slow
 def test_fifty_watchers_churning(tmp_path: Path) -> None:
