@@ -11,6 +11,7 @@ import pytest
 
 from circus import pidfile as module
 from circus.pidfile import Pidfile
+from harness.descriptors import open_descriptors, settled_descriptors
 
 
 @pytest.fixture
@@ -205,11 +206,11 @@ def test_the_lock_is_released_by_unlink_and_with_the_object(path):
 
 def test_a_refusal_leaks_no_descriptor(path):
     _write(path, f"{os.getppid()}\n")
-    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    before = settled_descriptors()
     for _ in range(3):
         with pytest.raises(RuntimeError):
             Pidfile(path).create(os.getpid())
-    assert not before or len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_a_second_daemon_is_refused_while_the_first_holds_the_lock(path, dead, elsewhere):

@@ -26,6 +26,7 @@ from circus.process import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING, Process
 from circus.sockets import CircusSocket, CircusSockets
 from circus.system import launch
 from circus.system.reaper import Reaper
+from harness.descriptors import open_descriptors, settled_descriptors
 from harness.waiting import PATIENCE, eventually
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
@@ -239,11 +240,11 @@ class TestStart:
             make(gid="nope")
 
     def test_failures_leave_no_descriptor(self, make: Make) -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = settled_descriptors()
         for options in ({"cmd": "nope"}, {"rlimits": {"foo": 1}}, {"cmd": "a 'b"}):
             with pytest.raises(Exception, match=r"nope|foo|quotation"):
                 make(**options)
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
 
     def test_working_directory(self, make: Make, tmp_path: Path) -> None:
         process = make(working_dir=str(tmp_path))
@@ -444,7 +445,7 @@ class TestSockets:
         shared = CircusSockets([CircusSocket("web", host="127.0.0.1", port=port, so_reuseport=True)])
         try:
             shared.bind_and_listen_all()
-            before = len(os.listdir("/proc/self/fd"))
+            before = settled_descriptors()
             code = "import socket,sys; s=socket.socket(fileno=int(sys.argv[1])); print(s.getsockname()[1])"
             base = f"{sys.executable} -I -S -c"
             name = "$(circus.sockets.web)"
@@ -453,7 +454,7 @@ class TestSockets:
                 command = {"cmd": base, "args": [code, name]}
             made = [self.start(make, shared, use_fds=True, **command) for _ in range(2)]
             assert [output_of(process) for process in made] == [b"%d\n" % port] * 2
-            assert len(os.listdir("/proc/self/fd")) == before + 4  # their pipes, and no socket of theirs
+            assert open_descriptors() == before + 4  # their pipes, and no socket of theirs
         finally:
             shared.close_all()
 

@@ -16,6 +16,7 @@ import pytest
 
 from circus.sockets import CircusSocket, CircusSockets, addrinfo
 from circus.system import launch
+from harness.descriptors import open_descriptors, settled_descriptors
 
 HAS_IPV6 = socket.has_ipv6 and os.path.exists("/proc/net/if_inet6")
 
@@ -140,10 +141,10 @@ class TestInet:
         ],
     )
     def test_bad_values(self, config: dict[str, str], error: type[Exception]) -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = settled_descriptors()
         with pytest.raises(error):
             CircusSocket.load_from_config({"name": "x", "port": 0, **config})
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
 
     def test_name_is_needed(self) -> None:
         with pytest.raises(KeyError, match="name"):

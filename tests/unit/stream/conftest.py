@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from circus.stream.shared import shutdown
+from harness.descriptors import open_descriptors, settled_descriptors
 from harness.waiting import eventually
 
 
@@ -106,8 +107,8 @@ def pump_threads() -> list[threading.Thread]:
 
 @pytest.fixture(autouse=True)
 def no_pump_left_behind() -> Iterator[None]:
-    before = len(os.listdir("/proc/self/fd"))
+    before = settled_descriptors()
     yield
     shutdown(1.0)
     eventually(lambda: not pump_threads(), 5.0)
-    assert len(os.listdir("/proc/self/fd")) <= before, "descriptors left open"
+    assert open_descriptors() <= before, "descriptors left open"

@@ -12,6 +12,7 @@ import pytest
 
 from circus.system import fdset
 from circus.system.fdset import FdSet
+from harness.descriptors import open_descriptors, settled_descriptors
 
 
 class Pipes:
@@ -64,10 +65,6 @@ def turns(loop: asyncio.AbstractEventLoop, count: int = 3) -> None:
         loop.run_until_complete(asyncio.sleep(0))
 
 
-def open_fds() -> int:
-    return len(os.listdir("/dev/fd"))
-
-
 @pytest.mark.usefixtures("either_way")
 class TestBothWays:
     def test_tells_of_what_is_readable_by_its_item(self, loop: asyncio.AbstractEventLoop, pipes: Pipes) -> None:
@@ -118,7 +115,7 @@ class TestBothWays:
 
     def test_the_last_one_gives_everything_back(self, loop: asyncio.AbstractEventLoop, pipes: Pipes) -> None:
         fds = pipes.make(2)
-        before = open_fds()
+        before = settled_descriptors()
         group = FdSet(loop, lambda _: None)
         for _ in range(2):
             for fd in fds:
@@ -126,7 +123,7 @@ class TestBothWays:
             for fd in fds:
                 group.discard(fd)
             group.discard(fds[0])  # unknown by now
-            assert open_fds() == before
+            assert open_descriptors() == before
             assert not any(loop.remove_reader(fd) for fd in fds)
 
 

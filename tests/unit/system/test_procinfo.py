@@ -27,6 +27,7 @@ from circus.system.procinfo import (
     signal_ref,
     snapshot_trees,
 )
+from harness.descriptors import open_descriptors, settled_descriptors
 from harness.waiting import eventually
 
 CHILDREN = Path(__file__).resolve().parents[2] / "children"
@@ -280,25 +281,25 @@ class TestSampler:
     def test_without_kept_descriptors(self, started: Started, sampler: Sampler, tmp_path: Path) -> None:
         """Too many processes, or too few descriptors: slower, and the same."""
         pids = started.family(tmp_path, 1, "plain")
-        before = len(os.listdir("/proc/self/fd"))
+        before = settled_descriptors()
         sampler._kept_max = 0
         for _ in range(2):
             info = sampler.infos([pids[0]])[pids[0]]
             assert [kid["pid"] for kid in info["children"]] == [pids[1]]
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
         started.popens[0].kill()
         started.popens[0].wait()
         assert sampler.infos([pids[0]]) == {}
 
     def test_descriptors_come_back(self, started: Started, sampler: Sampler) -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = settled_descriptors()
         pids = [started("sleep", "60") for _ in range(3)]
         sampler.infos(pids)
-        assert len(os.listdir("/proc/self/fd")) > before
+        assert open_descriptors() > before
         sampler.forget(pids[0])
         sampler.forget(pids[0])
         sampler.close()
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
         assert len(sampler) == 0
 
     def test_what_nobody_asks_about_is_forgotten(
@@ -504,9 +505,9 @@ def test_figures_forget_who_is_gone(started: Started) -> None:
     sampler = Sampler()
     pids = [started("sleep", "98765") for _ in range(5)]
     assert set(sampler.figures(pids)) == set(pids)
-    before = len(os.listdir("/proc/self/fd")) if procinfo.HAS_PROC else 0
+    before = settled_descriptors()
     started.end()
     assert sampler.figures(pids) == {}
     assert len(sampler) == 0
     if procinfo.HAS_PROC:
-        assert len(os.listdir("/proc/self/fd")) < before
+        assert open_descriptors() < before

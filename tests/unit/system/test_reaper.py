@@ -19,6 +19,7 @@ from circus.system import reaper as reaper_module
 from circus.system.launch import Launch, start
 from circus.system.proctable import children_of
 from circus.system.reaper import Reaper, child_of, register_child
+from harness.descriptors import open_descriptors, settled_descriptors
 from harness.waiting import PATIENCE, eventually
 
 
@@ -446,13 +447,13 @@ class TestOrphans:
 
 
 def test_close_gives_everything_back(deaf: DeafLoop, ends: Ends) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = settled_descriptors()
     reaper = Reaper(deaf)
     pid = spawn("sleep", "60")
     reaper.watch(pid, ends)
     reaper.close()
     assert deaf.readers == {}
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     record = child_of(pid)
     record.send(signal.SIGKILL)
     assert record.wait(PATIENCE) == -signal.SIGKILL

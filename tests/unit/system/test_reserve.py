@@ -11,6 +11,7 @@ import pytest
 
 from circus.system import reserve
 from circus.system.reserve import empty_reserve, fill_reserve, with_reserve
+from harness.descriptors import open_descriptors, settled_descriptors
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,6 @@ def test_other_errors_are_not_tried_again() -> None:
 
 def test_filling_twice_takes_no_more() -> None:
     fill_reserve()
-    before = len(os.listdir("/proc/self/fd"))
+    before = settled_descriptors()
     fill_reserve()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before

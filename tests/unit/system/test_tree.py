@@ -11,6 +11,7 @@ import pytest
 
 from circus.system.proctable import ProcRef, ref_of
 from circus.system.tree import TreeWatch
+from harness.descriptors import open_descriptors, settled_descriptors
 
 
 @pytest.fixture
@@ -67,10 +68,10 @@ def test_with_nothing_to_wait_for_it_calls_soon() -> None:
 def test_closed_it_calls_no_more_and_holds_no_descriptor(sleepers: list[subprocess.Popen[bytes]]) -> None:
     async def scenario() -> None:
         calls: list[int] = []
-        before = len(os.listdir("/proc/self/fd"))
+        before = settled_descriptors()
         watch = TreeWatch(asyncio.get_running_loop(), refs(sleepers), lambda: calls.append(1))
         watch.close()
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
         for process in sleepers:
             process.kill()
             process.wait()
