@@ -164,7 +164,8 @@ class CircusPlugin:
         import asyncio  # kept off the start path of circusd
 
         try:
-            await asyncio.wait_for(pending, self.stop_timeout)
+            async with asyncio.timeout(self.stop_timeout):
+                await pending
         except TimeoutError:
             logger.error("handle_stop of the plugin %r was broken off after %g s", self.name, self.stop_timeout)
         except Exception:

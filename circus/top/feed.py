@@ -198,7 +198,8 @@ class Feed(Following):
                 self._weigh_at = now + WEIGHING
                 await self._ask_memory()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._statuses_wanted.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._statuses_wanted.wait()
                 await asyncio.sleep(0.05)  # events come in swarms
 
     async def _check_link(self) -> None:

@@ -156,7 +156,8 @@ class Daemon:
         """
         await self.call("numwatchers")
         try:
-            await asyncio.wait_for(self._listed.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self._listed.wait()
         except TimeoutError as error:
             raise Problem(503, f"{self.endpoint} has not said yet which watchers there are") from error
 

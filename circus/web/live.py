@@ -88,7 +88,8 @@ class Hub:
         while True:
             patience = max(0.0, ticked + TICK - time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self._wanted.wait()
                 await asyncio.sleep(max(SOON, 10 * took))  # many watchers that do much shall not keep us busy
             self._wanted.clear()
             began = time.monotonic()

@@ -71,7 +71,8 @@ class PageSocket(WebSocketHandler, Door):
                     continue
                 self._something.clear()
                 try:
-                    await asyncio.wait_for(self._something.wait(), _SILENCE)
+                    async with asyncio.timeout(_SILENCE):
+                        await self._something.wait()
                 except TimeoutError:
                     await self.write_message(encoded({"type": "tick", "time": time.time()}))
                 if time.monotonic() - self._looked >= _LOOK_AGAIN:

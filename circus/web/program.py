@@ -159,9 +159,11 @@ async def _serve(settings: Settings, sockets: list[socket.socket], tls: ssl.SSLC
         for page in list(console.sockets):
             page.close(1001, "the console ends")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(console.idle.wait(), _GRACE)  # whoever asked for this end shall have an answer
+            async with asyncio.timeout(_GRACE):
+                await console.idle.wait()  # whoever asked for this end shall have an answer
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(server.close_all_connections(), _GRACE)
+            async with asyncio.timeout(_GRACE):
+                await server.close_all_connections()
         await console.close()
 
 
