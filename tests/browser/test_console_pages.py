@@ -94,11 +94,38 @@ def test_a_reload_of_the_configuration_shows_its_plan_first(page: Any, opened: S
     page.goto(f"{opened.url}reload")
     expect(page.locator(".plan-item.plus")).to_contain_text("add watcher thumbnails")
     expect(page.locator(".plan-item.less")).to_contain_text("remove watcher reports")
+    replaced = page.locator(".plan-item.again")
+    expect(replaced.locator(".from")).to_contain_text("cmd: 'serve'")
+    expect(replaced.locator(".to")).to_contain_text("cmd: 'serve --fast'")
+    expect(replaced).to_contain_text("env changes")
     assert "thumbnails" not in opened.mock.world.watchers
     page.get_by_role("button", name="Apply the plan").click()
     expect(page.locator(".toast")).to_contain_text("The configuration is in place")
     expect(page.locator(".empty-state")).to_contain_text("Nothing to do")
     assert "thumbnails" in opened.mock.world.watchers
+
+
+def test_a_plan_that_cannot_be_applied_says_why_and_is_not_offered(page: Any, opened: Served) -> None:
+    opened.do(lambda: opened.mock.world.plan_problems.append("watcher api needs a socket web, which is gone"))
+    page.goto(f"{opened.url}reload")
+    plan = page.get_by_role("region", name="The plan")
+    expect(plan.get_by_role("alert")).to_contain_text("watcher api needs a socket web")
+    expect(page.locator(".plan-item.plus")).to_contain_text("add watcher thumbnails")
+    expect(page.get_by_role("button", name="Apply the plan")).to_be_disabled()
+
+
+def test_a_plan_that_restarts_the_daemon_is_asked_for_by_a_typed_word(page: Any, opened: Served) -> None:
+    step = {"act": "restart daemon", "name": "the daemon", "changes": [{"option": "pidfile", "new": "'x.pid'"}]}
+    opened.do(lambda: opened.mock.world.plan.__setitem__(slice(None), [step]))
+    page.goto(f"{opened.url}reload")
+    page.get_by_role("button", name="Apply the plan").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Apply the plan")).to_be_disabled()
+    before = opened.mock.requests.count(("POST", "/api/v1/reloadconfig"))
+    dialog.get_by_role("textbox").fill("restart")
+    dialog.get_by_role("button", name="Apply the plan").click()
+    expect(page.locator(".toast")).to_contain_text("The configuration is in place")
+    assert opened.mock.requests.count(("POST", "/api/v1/reloadconfig")) > before
 
 
 def test_connecting_checks_the_endpoint_and_offers_what_was_discovered(page: Any, opened: Served) -> None:

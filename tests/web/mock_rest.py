@@ -201,7 +201,8 @@ class Rest(Session, tornado.web.RequestHandler):
             return self._add(world, body, now, cause)
         if path == "reloadconfig":
             if body.get("dry_run"):
-                self.finish({"plan": world.plan or ["nothing to do"], "circusctl": "circusctl reloadconfig --dry-run"})
+                told = {"steps": world.plan, "problems": world.plan_problems}
+                self.finish({**told, "circusctl": "circusctl reloadconfig --dry-run"})
                 return None
             world.reload_config(now, cause)
             self._done("The configuration is in place", "circusctl reloadconfig --waiting", now)

@@ -86,7 +86,16 @@ class World(Pictures):
         self.lines: deque[dict[str, Any]] = deque(maxlen=5000)
         self.fresh_lines: list[dict[str, Any]] = []
         self.fresh_events: list[dict[str, Any]] = []
-        self.plan = ["add watcher thumbnails", "replace watcher web (cmd differs)", "remove watcher reports"]
+        self.plan: list[dict[str, Any]] = [
+            {"act": "remove watcher", "name": "reports", "changes": []},
+            {
+                "act": "replace watcher",
+                "name": "web",
+                "changes": [{"option": "cmd", "old": "'serve'", "new": "'serve --fast'"}, {"option": "env"}],
+            },
+            {"act": "add watcher", "name": "thumbnails", "changes": [{"note": "it is new"}]},
+        ]
+        self.plan_problems: list[str] = []
         self.watchers: dict[str, dict[str, Any]] = {}
         self.workers: dict[str, dict[str, dict[str, Any]]] = {}
         self.hidden: dict[str, dict[str, Any]] = {}

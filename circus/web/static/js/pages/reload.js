@@ -3,17 +3,20 @@
 import { h, put, show, text } from "../dom.js";
 import { clock } from "../format.js";
 import { copyLine } from "../ui/copyline.js";
+import { confirm } from "../ui/dialog.js";
 import { icon } from "../ui/icons.js";
 import { chosenEndpoint, endpointSelect } from "./endpoint_select.js";
 import { panel } from "./panel.js";
 import { loading } from "./parts.js";
 
-const VERBS = [
-  [/^(add|start)/i, "plus", "+", "added"],
-  [/^(remove|stop)/i, "less", "−", "removed"],
-  [/^(replace|restart|reload|roll)/i, "again", "↻", "replaced"],
-  [/^restart daemon/i, "again", "↻", "restarted"],
-];
+/** By the first word of what a step does: its colour, its mark, and the mark in words. */
+const MARKS = {
+  add: ["plus", "+", "added"],
+  remove: ["less", "−", "removed"],
+  replace: ["again", "↻", "replaced"],
+  restart: ["less", "↻", "restarted"],
+};
+const CHANGED = ["other", "•", "changed"];
 
 export function mount(ctx) {
   ctx.setHead({ title: "Reload configuration", crumbs: [h("a", { href: ctx.router.href("daemon") }, "Daemon")] });
@@ -38,6 +41,7 @@ export function mount(ctx) {
   ctx.root.append(block);
   let turn = 0;
   let begun = false;
+  let restarts = false;
   const eid = () => endpoint.value || chosenEndpoint(ctx);
 
   async function plan() {
@@ -52,46 +56,23 @@ export function mount(ctx) {
     } catch (error) {
       if (mine !== turn) return;
       text(stamp, "");
-      put(
-        list,
-        h(
-          "div",
-          { class: "notice bad", role: "alert" },
-          icon("warning"),
-          h(
-            "div",
-            null,
-            h(
-              "p",
-              null,
-              h(
-                "strong",
-                null,
-                error.status === 422 ? "The file has errors; nothing would be changed." : "There is no plan.",
-              ),
-              ` ${error.message}`,
-            ),
-            error.told.problems?.length
-              ? h(
-                  "ul",
-                  null,
-                  error.told.problems.map((problem) => h("li", { class: "mono" }, problem)),
-                )
-              : null,
-          ),
-        ),
-      );
+      const heading =
+        error.status === 422 ? "The file has errors; nothing would be changed." : "There is no plan.";
+      put(list, refusal(heading, error.message, error.told.problems));
     }
   }
 
   function draw(told) {
-    const lines = (told.plan || []).filter((each) => !/^nothing to do$/i.test(each));
+    const problems = told.problems || [];
+    const steps = told.steps || [];
     line.setLine(ctx.actions.line("reloadconfig", "", [], eid()));
     text(stamp, `Compared at ${clock(ctx.live.now())}.`);
     put(
       list,
-      lines.length
-        ? h("ol", { class: "plan" }, lines.map(planItem))
+      problems.length ? refusal("It cannot be loaded; nothing would be changed.", "", problems) : null,
+      steps.length ? h("ol", { class: "plan" }, steps.map(planItem)) : null,
+      steps.length || problems.length
+        ? null
         : h(
             "div",
             { class: "empty-state small" },
@@ -99,15 +80,18 @@ export function mount(ctx) {
             h("p", null, "Nothing to do: what runs is what the file says."),
           ),
     );
-    apply.disabled = !lines.length || !!forbidden;
+    restarts = steps.some((step) => step.act === "restart daemon");
+    apply.disabled = !steps.length || problems.length > 0 || !!forbidden;
   }
 
   async function run() {
+    const line = ctx.actions.line("reloadconfig", "", [], eid());
+    if (restarts && !(await askRestart(line))) return;
     apply.disabled = true;
     const reply = await ctx.actions.run(
       "Reloading the configuration",
       () => ctx.api.post("reloadconfig", { waiting: true }, { endpoint: eid() }),
-      { line: ctx.actions.line("reloadconfig", "", [], eid()) },
+      { line },
     );
     if (reply || list.isConnected) plan();
   }
@@ -122,12 +106,62 @@ export function mount(ctx) {
   return stop;
 }
 
-function planItem(words) {
-  const [, kind, mark, said] = VERBS.find(([pattern]) => pattern.test(words)) || [null, "other", "•", "changed"];
+function askRestart(line) {
+  return confirm({
+    title: "Restart the daemon?",
+    action: "Apply the plan",
+    danger: true,
+    typed: "restart",
+    line,
+    body: h("p", null, "The new configuration needs it. The daemon and all its workers are stopped and started again."),
+  });
+}
+
+/** Why there is nothing to apply. */
+function refusal(heading, words, problems = []) {
+  return h(
+    "div",
+    { class: "notice bad", role: "alert" },
+    icon("warning"),
+    h(
+      "div",
+      null,
+      h("p", null, h("strong", null, heading), ` ${words}`),
+      problems.length
+        ? h(
+            "ul",
+            null,
+            problems.map((problem) => h("li", { class: "mono" }, problem)),
+          )
+        : null,
+    ),
+  );
+}
+
+/** A step of the plan, and what differs. */
+function planItem(step) {
+  const [kind, mark, said] = MARKS[step.act.split(" ")[0]] || CHANGED;
   return h(
     "li",
     { class: `plan-item ${kind}` },
     h("span", { class: "diff-mark", role: "img", "aria-label": said }, mark),
-    h("span", null, words),
+    h("div", null, h("p", null, `${step.act} ${step.name}`), step.changes.map(changeLines)),
   );
+}
+
+function changeLines(change) {
+  if (change.note) return h("p", { class: "hint" }, change.note);
+  if (change.old === undefined && change.new === undefined) {
+    return h("p", { class: "hint" }, `${change.option} changes`); // its values may be secret
+  }
+  const side = (name, words, mark, value) =>
+    value === undefined
+      ? null
+      : h(
+          "p",
+          { class: name },
+          h("span", { class: "diff-mark", role: "img", "aria-label": words }, mark),
+          `${change.option}: ${value}`,
+        );
+  return [side("from", "before", "−", change.old), side("to", "after", "+", change.new)];
 }
