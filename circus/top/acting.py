@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from circus.exc import ArgumentError, CallError
 from circus.model.dashboard.exchange import Exchange
 from circus.model.dashboard.node import WATCHER
-from circus.top.actions import FREE, SHOW, aftermath, applicable, outcome, plan
+from circus.top.actions import FREE, SHOW, aftermath, applicable, is_told, outcome, plan
 from circus.top.keys import KEYS, SIGNALS
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from circus.model.dashboard import Endpoint, Node
     from circus.top.actions import Plan, Request
 
-#: Seconds from a reply to the events of what it was about; and for which the bars stay when all is over.
+#: Seconds from a reply to the events of what it was about, and for which the bars stay when all is over.
 _SETTLED, _BARS_STAY = 0.3, 2.0
+#: Tenths of a second for which late events are waited for.
+_OVERDUE = 30
 READ_ONLY = "read-only: nothing is changed from here"
 #: Commands whose way is shown worker by worker.
 _EXCHANGES = frozenset({"reload", "restart"})
@@ -137,7 +139,7 @@ class Acting:
             sort, text = await self._send(request, planned.patience)
             gravity = sort if sort == "bad" else gravity
             if sort == "good":
-                await asyncio.sleep(_SETTLED)  # events tell what became of it
+                await self._hear_events(request)
                 rest = aftermath(request, self.session.board)
                 text += f"; {rest}" if rest else ""
             told.append(text)
@@ -147,6 +149,14 @@ class Acting:
         if left:
             told.append(f"{left} not tried")
         self.foot.tell(gravity, "; ".join(told), stays=20.0 if gravity == "bad" else 8.0)
+
+    async def _hear_events(self, request: Request) -> None:
+        """Wait for the events that tell what became of it, a little longer where they are late."""
+        await asyncio.sleep(_SETTLED)
+        for _ in range(_OVERDUE):
+            if is_told(request, self.session.board):
+                break
+            await asyncio.sleep(0.1)
 
     async def _send(self, request: Request, patience: float) -> tuple[str, str]:
         """Send one request with a running clock in the bottom line, and bars for workers; how it went."""

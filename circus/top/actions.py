@@ -237,6 +237,24 @@ def plan_command(endpoint: str, message: Mapping[str, Any], line: str) -> Plan:
     return Plan([Request(endpoint, dict(message), line)], risk, question, word, LONG)
 
 
+def is_told(request: Request, board: Dashboard) -> bool:
+    """Whether the tree shows what a request that was carried out leads to, unless something is wrong.
+
+    Replies and events come by different ways: on a machine with much to do the events may be later.
+    """
+    node, command = request.node, request.message.get("command")
+    watcher = board.find(node.path[:2]) if node is not None and node.parent is not None else None
+    if node is None or watcher is None or command == "signal":
+        return True
+    if node.kind == WORKER:
+        wid = node.values.get("wid")
+        return wid is None or any(w.values.get("wid") == wid and w.key != node.key for w in watcher.children.values())
+    state, bound = watcher.values.get("state"), watcher.values.get("procs_of")
+    if command == "stop":
+        return bool(state == "stopped")
+    return bool(state == "active" and (bound is None or watcher.values.get("procs") == bound))
+
+
 def aftermath(request: Request, board: Dashboard) -> str:
     """How things are after it was done, as far as the tree tells: what somebody would look for next."""
     node = request.node

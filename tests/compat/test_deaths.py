@@ -158,7 +158,7 @@ on_demand = True
 
 def test_stubborn_singleton(duo):
     duo.start(
-        f"{TICKING}\n[watcher:solo]\ncmd = {child_command('ignores_term')}\nsingleton = True\ngraceful_timeout = 0.6\n"
+        f"{TICKING}\n[watcher:solo]\ncmd = {child_command('ignores_term')}\nsingleton = True\ngraceful_timeout = 2\n"
     )
     ready(duo, "solo", 1)
     duo.call("list", name="solo")

@@ -6,7 +6,19 @@ import pytest
 
 from circus.exc import ArgumentError
 from circus.model.dashboard.node import CHILD, Node
-from circus.top.actions import ACTIONS, ASK, FREE, TYPE, Request, aftermath, applicable, outcome, plan, plan_command
+from circus.top.actions import (
+    ACTIONS,
+    ASK,
+    FREE,
+    TYPE,
+    Request,
+    aftermath,
+    applicable,
+    is_told,
+    outcome,
+    plan,
+    plan_command,
+)
 from tests.unit.top.stories import NOW, board, sample, total
 
 AT_ONCE = {"signum": 9, "graceful_timeout": 0, "waiting": True}
@@ -116,3 +128,23 @@ def test_aftermath(made):
     assert aftermath(Request("e", {}, "", watcher), made) == "active, 2 of 2 workers"
     made.take("e", "event", ["watcher.web_app.remove", {"time": NOW}], NOW)
     assert aftermath(Request("e", {}, "", watcher), made) == "it is gone"
+
+
+def test_what_events_have_told(made):
+    worker, watcher = node(made, "web_app", 11), node(made, "web_app")
+    restart = Request("e", {"command": "kill"}, "", worker)
+    assert not is_told(restart, made)
+    made.take("e", "event", ["watcher.web_app.reap", {"process_pid": 11, "time": NOW}], NOW)
+    assert not is_told(restart, made)
+    assert not is_told(Request("e", {"command": "restart"}, "", watcher), made)  # one of two workers
+    made.take("e", "event", ["watcher.web_app.spawn", {"process_pid": 44, "wid": 1, "time": NOW}], NOW)
+    assert is_told(restart, made)
+    assert is_told(Request("e", {"command": "restart"}, "", watcher), made)
+    assert is_told(Request("e", {"command": "signal"}, "", worker), made)
+    stop = Request("e", {"command": "stop"}, "", watcher)
+    assert not is_told(stop, made)
+    made.take("e", "event", ["watcher.web_app.stop", {"time": NOW}], NOW)
+    assert is_told(stop, made)
+    made.take("e", "event", ["watcher.web_app.remove", {"time": NOW}], NOW)
+    assert is_told(restart, made)
+    assert is_told(Request("e", {"command": "restart"}, "everything"), made)
