@@ -23,7 +23,7 @@ def slow_to_stop(name: str, seconds: float = 30) -> str:
 
 def test_a_slow_stop_of_one_watcher_does_not_touch_others(tmp_path: Path) -> None:
     """Row 2: no command on another watcher is refused or held up."""
-    ini = slow_to_stop("slow", 1.5) + "[watcher:web]\ncmd = sleep 98765\nreload_overlap = 0\n"
+    ini = slow_to_stop("slow") + "[watcher:web]\ncmd = sleep 98765\nreload_overlap = 0\n"
     with Daemon(tmp_path, ini) as daemon:
         pid_in(tmp_path / "ready-slow")
         up(daemon, "web")
@@ -44,20 +44,21 @@ def test_a_slow_stop_of_one_watcher_does_not_touch_others(tmp_path: Path) -> Non
             reply = daemon.call(command, name="web", waiting=True, **properties)
             assert reply["status"] == "ok", (command, reply)
         assert daemon.call("add", name="new", cmd="sleep 98765", start=True, waiting=True)["status"] == "ok"
-        assert time.monotonic() - began < 1.4, "the slow one held them up"
+        assert time.monotonic() - began < 15, "the slow one held them up"
         assert daemon.status("slow") == "stopping"
+        daemon.call("kill", name="slow", signum=9)
         daemon.wait_status("slow", "stopped")
 
 
 def test_death_and_respawn_go_on_while_another_watcher_stops_slowly(tmp_path: Path) -> None:
-    with Daemon(tmp_path, slow_to_stop("slow", 2) + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
+    with Daemon(tmp_path, slow_to_stop("slow") + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
         pid_in(tmp_path / "ready-slow")
         up(daemon, "web")
         daemon.call("stop", name="slow")
         before = daemon.pids("web")
         with daemon.events() as events:
             daemon.call("signal", name="web", signum=9)
-            events.wait_event("web", "spawn", deadline=1.5)
+            events.wait_event("web", "spawn")
         assert daemon.status("slow") == "stopping"
         assert daemon.pids("web") != before
         daemon.call("kill", name="slow", signum=9)
@@ -101,7 +102,7 @@ def waiting_call(daemon: Daemon, pool: ThreadPoolExecutor, command: str, **prope
 def test_the_newer_wish_replaces_the_older_which_is_told_so(
     tmp_path: Path, older: str, newer: str, ends: str
 ) -> None:
-    ini = slow_to_stop("web", 0.6).replace("graceful", "warmup_delay = 0.6\ngraceful")
+    ini = slow_to_stop("web", 1.5).replace("graceful", "warmup_delay = 1.5\ngraceful")
     with Daemon(tmp_path, ini) as daemon, ThreadPoolExecutor(2) as pool:
         pid_in(tmp_path / "ready-web")
         up(daemon, "web")
@@ -169,7 +170,7 @@ def test_queries_are_answered_in_any_state(tmp_path: Path) -> None:
 
 
 def test_a_full_restart_refuses_commands_with_the_old_text_and_answers_queries(tmp_path: Path) -> None:
-    with Daemon(tmp_path, slow_to_stop("slow", 0.7) + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
+    with Daemon(tmp_path, slow_to_stop("slow", 2) + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
         pid_in(tmp_path / "ready-slow")
         daemon.call("restart")
         reply = daemon.call("start", name="web")
@@ -179,7 +180,7 @@ def test_a_full_restart_refuses_commands_with_the_old_text_and_answers_queries(t
 
 
 def test_quit_refuses_commands_with_the_old_text(tmp_path: Path) -> None:
-    with Daemon(tmp_path, slow_to_stop("slow", 0.7) + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
+    with Daemon(tmp_path, slow_to_stop("slow", 2) + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
         pid_in(tmp_path / "ready-slow")
         daemon.call("quit")
         for command in ("start", "reload", "incr", "rm"):

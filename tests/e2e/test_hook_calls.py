@@ -149,7 +149,7 @@ def test_a_hook_that_thinks_long_holds_up_its_own_watcher_only(tmp_path: Path) -
         assert daemon.call("start", name="other", waiting=True)["status"] == "ok"
         assert daemon.call("restart", name="other", waiting=True)["status"] == "ok"
         assert daemon.call("stats")["status"] == "ok"
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert daemon.status("web") == "stopped"
         (tmp_path / "go").touch()
         daemon.wait_status("web", "active")

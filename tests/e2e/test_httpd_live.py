@@ -50,7 +50,7 @@ def test_an_overview_is_a_snapshot_and_what_changes(tmp_path: Path) -> None:
             ada.api("/watchers/off/start", {})
             began = time.monotonic()
             page.topic("overview", lambda document: the_only(document)["watchers"]["off"]["status"] == "active")
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 8
             assert {message["epoch"] for message in page.heard if "epoch" in message} == {hello["epoch"]}
             page.send({"unsubscribe": ["overview"]})
             page.until(lambda message: message["type"] == "tick", 10)

@@ -30,7 +30,7 @@ def terminate_twice(daemon: Daemon) -> None:
     daemon.signal(signal.SIGTERM)
 
 
-def assert_ends_soon(daemon: Daemon, seconds: float = 3.0) -> None:
+def assert_ends_soon(daemon: Daemon, seconds: float = 8.0) -> None:
     began = time.monotonic()
     assert daemon.wait(seconds) == 0
     assert time.monotonic() - began < seconds
@@ -143,7 +143,7 @@ def test_sigterm_at_any_moment_of_the_start_leaves_nothing_behind(tmp_path: Path
 
 
 def test_stopping_takes_as_long_as_the_slowest_not_as_the_sum(tmp_path: Path) -> None:
-    slow = child_command("prints_last_words", "{dir}/ready-PID", 0, 0.5)
+    slow = child_command("prints_last_words", "{dir}/ready-PID", 0, 1)
     ini = "".join(f"[watcher:w{n}]\ncmd = {slow}\nclose_child_stdout = True\n" for n in range(6))
     with Daemon(tmp_path, ini) as daemon:
         up(daemon, *(f"w{n}" for n in range(6)))
@@ -151,7 +151,7 @@ def test_stopping_takes_as_long_as_the_slowest_not_as_the_sum(tmp_path: Path) ->
         began = time.monotonic()
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 5
 
 
 def test_a_daemon_that_was_killed_leaves_its_workers(tmp_path: Path) -> None:

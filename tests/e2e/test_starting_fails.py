@@ -38,7 +38,7 @@ def test_a_bad_command_retried_for_ever_holds_up_nobody(tmp_path: Path) -> None:
         assert daemon.log.count("error in 'bad'") < 8, "it is tried slower and slower"
         began = time.monotonic()
         assert daemon.call("stats")["status"] == "ok"
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         assert daemon.call("stop", name="bad", waiting=True)["status"] == "ok"
 
 

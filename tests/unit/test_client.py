@@ -99,7 +99,7 @@ def test_silence_times_out_after_the_whole_time_limit(make):
 
 def test_stray_messages_do_not_extend_the_time_limit(make):
     def trickle(props):
-        time.sleep(0.05)
+        time.sleep(0.1)
         return {"id": "other"}
 
     with FakeDaemon({"list": trickle}) as daemon:
@@ -110,7 +110,7 @@ def test_stray_messages_do_not_extend_the_time_limit(make):
         began = time.monotonic()
         with pytest.raises(CallError, match="Timed out"):
             impatient.send_message("list")
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < 1.8
         busybody.stop()
 
 

@@ -246,7 +246,7 @@ def test_close_and_reopen_do_not_wait_for_a_stuck_write(tmp_path: Path) -> None:
         before = time.monotonic()
         stream.reopen()
         stream.close()
-        assert time.monotonic() - before < 0.5
+        assert time.monotonic() - before < 3
         assert not stream._file.closed  # it is in use
         read_all(reader, 300_000)
         thread.join(5)

@@ -188,7 +188,7 @@ def test_a_full_fifo_delays_nobody(make_worker: MakeWorker, tmp_path: Path) -> N
     stream.close()
     fine.stop()
     other.close()
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 0.9
     counted = stuck.counters()["stdout"]
     assert counted["bytes"] + counted["dropped"] == sum(written)  # read, or given up in the pipe
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)  # lets the stuck thread end
@@ -311,7 +311,7 @@ def test_a_stuck_stream_can_be_replaced(make_worker: MakeWorker, gate: Gate) -> 
     eventually(lambda: own_lanes() == 1)
     before = time.monotonic()
     redirector.change_stream("stdout", fresh)
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 0.9
     worker.write(b"new\n")
     assert fresh.get(timeout=5)["data"] == b"new\n"
     redirector.change_stream("stdout", gate)  # and back: it has its own thread still
@@ -331,7 +331,7 @@ def test_shutdown_writes_what_is_left_and_the_pump_works_again(make_worker: Make
     worker.write(b"whole\nhalf")
     before = time.monotonic()
     shutdown(5.0)
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 4
     assert b"".join(stream.get_nowait()["data"] for _ in range(stream.qsize())) == b"whole\nhalf"
     redirector.stop()
     late = make_worker(3)

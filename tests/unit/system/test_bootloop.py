@@ -98,6 +98,6 @@ def test_after_the_hand_over_it_is_a_window_on_the_loop() -> None:
         done: asyncio.Future[Any] = loop.create_future()
         threading.Thread(target=lambda: boot.call_soon_threadsafe(done.set_result, 5)).start()
         assert await done == 5
-        assert abs(boot.time() - loop.time()) < 0.1
+        assert abs(boot.time() - loop.time()) < 1
 
     asyncio.run(live())

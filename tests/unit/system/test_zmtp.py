@@ -330,7 +330,7 @@ def test_pings_alone_do_not_extend_a_deadline():
         began = time.monotonic()
         with pytest.raises(NoAnswer):
             connection.recv(time.monotonic() + 0.1)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 1.8
         connection.close()
 
 
