@@ -265,10 +265,10 @@ def aftermath(request: Request, board: Dashboard) -> str:
         return "it is gone"
     wid = node.values.get("wid")
     if node.kind == WORKER and wid is not None:
-        now = next((worker for worker in watcher.children.values() if worker.values.get("wid") == wid), None)
-        if now is None:
+        pids = [worker.key for worker in watcher.children.values() if worker.values.get("wid") == wid]
+        if not pids:
             return f"no worker {wid} at the moment"
-        return f"pid {now.key} now" if now.key != node.key else f"still pid {now.key}"
+        return f"pid {pids[-1]} now" if pids[-1] != node.key else f"still pid {node.key}"  # the newest is the last
     bound = watcher.values.get("procs_of")
     wanted = f" of {bound}" if bound is not None else ""
     return f"{watcher.values.get('state', '')}, {watcher.values.get('procs', 0)}{wanted} workers"

@@ -31,6 +31,8 @@ BEAT = 2.0
 #: Seconds a daemon has to answer before it counts as lost.
 PATIENCE = 3.0
 _RETRY = 0.5
+#: Seconds for which an event that a reply tells may still be on its way here as a message of its own.
+_ON_THE_WAY = 0.3
 _SIZED_AT_ONCE = 50
 #: Seconds between two questions for memory, which cost the other side something; and half of how many are asked about.
 WEIGHING = 2.0
@@ -68,6 +70,7 @@ class Feed(Following):
         self._heard_at = 0.0
         self._asked_history = False
         self._seq = 0
+        self._run_id = ""
         self._source = ""
         self._statuses_wanted = asyncio.Event()
         self._watched: list[tuple[str, int]] = []
@@ -167,12 +170,13 @@ class Feed(Following):
                 wire.close()
         self._link = self._query = self._events = self._stats = None
         self._heard_at, self._source, self._asked_history, self._expects_stream = 0.0, "", False, True
+        self._seq, self._run_id = 0, ""
         self.unknown.clear()
 
     async def _attend(self) -> None:
         """Look after the connection until it is lost."""
         began = time.monotonic()
-        beat_at, poll_at = began + BEAT, began + 1.0
+        beat_at, poll_at, missed_at = began + BEAT, began + 1.0, began
         while True:
             now = time.monotonic()
             await self._check_link()
@@ -192,6 +196,9 @@ class Feed(Following):
                 await self._ask_into("statuses", "status")
                 await self._ask_into("sockets", "listsockets")
                 await self._ask_sizes()
+            if self._with_past and self._link is not None and now >= missed_at:
+                missed_at = now + BEAT
+                self._start(self._ask_missed())
             if self._watched and self._link is not None:
                 await asyncio.gather(*(self._ask_children(*each) for each in self._watched))
             if self._weighed and now >= self._weigh_at:
@@ -272,7 +279,23 @@ class Feed(Following):
         after = {} if since is None else {"since": since}
         reply = await self.ask_optional("events", {"limit": 500, **after})
         if reply is not None:
+            self._run_id = str(reply.get("daemon", ""))
+            self._seq = max(self._seq, _newest(reply))
             self.take("journal", reply)
+
+    async def _ask_missed(self) -> None:
+        """Make up for events that nobody heard here: a gap in their numbers shows only when another one follows."""
+        reply = await self.ask_optional("events", {"limit": 500, "since": self._seq})
+        if reply is None:
+            return
+        if str(reply.get("daemon", "")) != self._run_id:  # another daemon in its place: it counts from the beginning
+            self._seq = 0
+            await self._ask_journal(None)
+        elif _newest(reply) > self._seq:
+            await asyncio.sleep(_ON_THE_WAY)
+            if _newest(reply) > self._seq:
+                self._seq = _newest(reply)
+                self.take("journal", reply)
 
     async def ask_optional(self, command: str, properties: dict[str, Any]) -> dict[str, Any] | None:
         """The reply of a command that older daemons do not know; None if this is one, or it refuses, or is slow."""
@@ -411,6 +434,11 @@ class Feed(Following):
         self.take("event", [topic, payload])
         if topic.rpartition(".")[2] in _REFRESHING:
             self._statuses_wanted.set()
+
+
+def _newest(reply: dict[str, Any]) -> int:
+    """The number of the last event of a journal."""
+    return max((event.get("seq") or 0 for event in reply.get("events") or ()), default=0)
 
 
 def _same_place(one: Any, other: str | None) -> bool:

@@ -358,7 +358,11 @@ class Endpoint:
     def _take_journal(self, data: Mapping[str, Any], now: float) -> None:
         """The reply to ``events``: what happened before, and what was missed."""
         told = [happening(item["res_name"], item["event"], item) for item in data["events"]]
-        self._chronicle.merge(told, str(data.get("daemon", "")))
+        fresh = self._chronicle.merge(told, str(data.get("daemon", "")))
+        # What the journal tells first is no news when it is told live: the tree has to follow now.
+        for fate in self._chronicle.fates({each.pid for each in fresh}):
+            if fate.watcher in self.root.children:
+                self._apply(fate, now)
 
     def _apply(self, told: Happening, now: float) -> None:
         """Let the tree follow at once; the next sample makes it exact."""

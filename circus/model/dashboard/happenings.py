@@ -126,6 +126,8 @@ class Chronicle:
         self.events: deque[Happening] = deque(maxlen=_KEPT)
         self._run_id = ""
         self._last_seq = 0
+        #: Numbers of those that were told live since the connection began.
+        self._live: deque[int] = deque(maxlen=_KEPT)
         self._exits: dict[tuple[str, int | None], int] = {}
         self._last_exits: dict[tuple[str, int | None], int | None] = {}
         #: When which worker ended unasked, in the last hour or so.
@@ -134,34 +136,56 @@ class Chronicle:
     def begin_again(self) -> None:
         """The daemon was lost and is back, perhaps as another one that counts from the beginning."""
         self._last_seq = 0
+        self._live.clear()
 
     def add(self, told: Happening) -> bool:
         """One that was just published. :returns: whether it was not known."""
         if told.seq and told.seq <= self._last_seq:
             return False
         self._last_seq = max(self._last_seq, told.seq)
+        self._live.append(told.seq)
         self.events.append(told)
         self._count(told)
         return True
 
-    def merge(self, told: list[Happening], run_id: str) -> None:
+    def merge(self, told: list[Happening], run_id: str) -> list[Happening]:
         """Those of a journal.
 
         :param run_id: which run of the daemon kept it.
+        :returns: those that were not known.
         """
-        if self._run_id not in ("", run_id):
-            self._last_seq = 0
-            self._exits.clear()
-            self._last_exits.clear()
-            self._deaths.clear()
+        known = {each.seq for each in self.events if each.seq}
+        if self._run_id != run_id:  # another run: the numbers of the one before mean nothing
+            known = {*self._live} - {0}
+            if self._run_id:
+                self._forget_counts(len(self._live))
         self._run_id = run_id
-        known = {each.seq for each in self.events if each.seq} if self._last_seq else set()
         fresh = [each for each in told if each.seq not in known]
         merged = sorted([*self.events, *fresh], key=lambda each: (each.time, each.seq))
         self.events = deque(merged, maxlen=_KEPT)
         for each in fresh:
             self._count(each)
         self._last_seq = max([self._last_seq, *(each.seq for each in told)])
+        return fresh
+
+    def _forget_counts(self, newest: int) -> None:
+        """Count again, the newest events only."""
+        self._exits.clear()
+        self._last_exits.clear()
+        self._deaths.clear()
+        self._last_seq = 0
+        for each in list(self.events)[-newest:] if newest else ():
+            self._count(each)
+            self._last_seq = max(self._last_seq, each.seq)
+
+    def fates(self, pids: set[int | None]) -> list[Happening]:
+        """The last that is known of each of these processes: that it was started, signalled, or has ended."""
+        found = {
+            (each.watcher, each.pid): each
+            for each in self.events
+            if each.pid is not None and each.pid in pids and each.event in ("spawn", "kill", "reap")
+        }
+        return list(found.values())
 
     def _count(self, told: Happening) -> None:
         if told.event == "reap" and told.expected is False:

@@ -159,6 +159,48 @@ def test_the_journal_and_live_events_are_one_story():
     assert [happening.seq for happening in endpoint.events] == [5, 6, 7]
 
 
+def test_what_the_journal_tells_before_it_is_told_live_changes_the_tree():
+    """The statistics were told first, then a worker was replaced, and the events of that came by the journal."""
+    endpoint = live()
+    endpoint.take("source", {"source": "stream"}, NOW)
+    endpoint.take("stats", {"infos": {"web": {"12": {"pid": 12, "wid": 1}, "14": {"pid": 14, "wid": 2}}}}, NOW)
+    told = [("spawn", 12, 1), ("spawn", 14, 2), ("reap", 12, 1), ("spawn", 13, 1), ("kill", 14, 2)]
+    journal = [
+        {"seq": seq, "watcher": "web", "res_name": "web", "event": name, "time": NOW, "process_pid": pid, "wid": wid}
+        for seq, (name, pid, wid) in enumerate(told, 1)
+    ]
+    endpoint.take("journal", {"events": journal, "daemon": "abc"}, NOW + 1)
+    assert {pid: node.values["state"] for pid, node in web(endpoint).children.items()} == {
+        14: "stopping", 13: "running",
+    }  # fmt: skip
+    endpoint.take("event", event("reap", seq=6, process_pid=14, wid=2), NOW + 2)
+    old = [{**journal[0], "seq": 0, "event": "spawn", "process_pid": 14, "watcher": "gone", "res_name": "gone"}]
+    endpoint.take("journal", {"events": [*journal, *old], "daemon": "abc"}, NOW + 2)  # nothing rises again
+    assert list(web(endpoint).children) == [13]
+    assert "gone" not in endpoint.root.children
+
+
+def test_a_journal_after_the_connection_was_lost_tells_nothing_twice():
+    endpoint = live()
+    journal = [
+        {"seq": seq, "watcher": "web", "res_name": "web", "event": "reap", "time": NOW, "expected": False, "wid": 1}
+        for seq in (1, 2)
+    ]
+    endpoint.take("journal", {"events": journal, "daemon": "abc"}, NOW)
+    endpoint.take("lost", {"why": ""}, NOW + 1)
+    endpoint.take("connected", {}, NOW + 2)
+    endpoint.take("event", event("reap", seq=3, expected=False, wid=1), NOW + 3)
+    endpoint.take("journal", {"events": journal, "daemon": "abc"}, NOW + 3)
+    assert [happening.seq for happening in endpoint.events] == [1, 2, 3]
+    endpoint.take("lost", {"why": ""}, NOW + 4)
+    endpoint.take("connected", {}, NOW + 4)
+    endpoint.take("event", event("reap", seq=1, expected=False, wid=1, time=NOW + 5), NOW + 5)
+    endpoint.take("journal", {"events": [{**journal[0], "time": NOW + 5}], "daemon": "def"}, NOW + 5)
+    assert [happening.seq for happening in endpoint.events] == [1, 2, 3, 1]
+    endpoint.take("stats", {"infos": {"web": {"12": {"pid": 12, "wid": 1}}}}, NOW + 5)
+    assert web(endpoint).children[12].values["restarts"] == 1
+
+
 def test_a_daemon_that_was_started_anew_counts_from_the_beginning():
     endpoint = live()
     endpoint.take("journal", {"events": [], "last": 40, "daemon": "abc"}, NOW)
