@@ -149,6 +149,7 @@ def test_an_asyncio_service(checkout: Path) -> None:
     port = free_port()
     text = adapted("asyncio_service/asyncio_service.ini", ("port = 7000", f"port = {port}"))
     with Daemon(checkout, text, variables=ACTIVATED) as daemon:
+        eventually(lambda: daemon.log.count(" serves ") == 2)  # before that a SIGTERM would end them without a word
         file = socket_name(checkout / "examples/asyncio_service/echo.sock")
         with socket.socket(socket.AF_UNIX) as local, socket.create_connection(("127.0.0.1", port)) as remote:
             local.connect(file)

@@ -56,12 +56,12 @@ def test_a_start_by_an_operator_does_not_wait_for_the_back_off(tmp_path: Path) -
 
 def test_one_unstable_worker_does_not_slow_down_its_healthy_siblings(tmp_path: Path) -> None:
     ini = "[watcher:web]\ncmd = sleep 98765\nnumprocesses = 3\n"
-    with Daemon(tmp_path, ini + "respawn_backoff.stable = 0.3\nrespawn_backoff.base = 60\n") as daemon:
+    with Daemon(tmp_path, ini + "respawn_backoff.stable = 2\nrespawn_backoff.base = 60\n") as daemon:
         up(daemon, "web")
         first = daemon.pids("web")[0]
         os.kill(first, signal.SIGKILL)  # young: held back for a minute
         eventually(lambda: len(daemon.pids("web")) == 2)
-        time.sleep(0.35)  # now the others are stable
+        time.sleep(2.1)  # now the others are stable
         second = daemon.pids("web")[0]
         os.kill(second, signal.SIGKILL)
         eventually(lambda: second not in daemon.pids("web") and len(daemon.pids("web")) == 2)

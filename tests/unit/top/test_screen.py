@@ -26,6 +26,7 @@ PATIENCE = 10.0
 def state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("circus.top.acting._OVERDUE", 2)  # the daemon here tells no events of what it is told to do
     monkeypatch.chdir(tmp_path)
 
 
