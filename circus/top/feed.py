@@ -32,7 +32,7 @@ BEAT = 2.0
 PATIENCE = 3.0
 _RETRY = 0.5
 #: Seconds for which an event that a reply tells may still be on its way here as a message of its own.
-_ON_THE_WAY = 0.3
+_ON_THE_WAY = 1.0
 _SIZED_AT_ONCE = 50
 #: Seconds between two questions for memory, which cost the other side something; and half of how many are asked about.
 WEIGHING = 2.0

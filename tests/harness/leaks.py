@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from harness.paths import socket_name
-from harness.processes import descendants, describe, is_alive, kill_all
+from harness.processes import descendants, describe, is_alive, is_ending, kill_all
 from harness.waiting import eventually
 
 
@@ -74,7 +74,8 @@ def assert_nothing_left(before: Snapshot, directory: Path | None = None, deadlin
         return True
 
     new = descendants() - before.processes
-    left = {process for process in new if is_alive(process)}  # an adopted zombie only waits to be collected
+    # An adopted zombie only waits to be collected, and who was killed, for his turn to become one.
+    left = {process for process in new if is_alive(process) and not is_ending(process)}
     told = describe(left)
     kill_all(new)
     assert not left, f"processes left behind:\n{told}"

@@ -66,6 +66,17 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def is_ending(process: psutil.Process) -> bool:
+    """Whether a process was killed and does nothing any more, though the kernel has not yet taken it down (Linux)."""
+    try:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    told = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    waiting = int(told.get("SigPnd", "0"), 16) | int(told.get("ShdPnd", "0"), 16)
+    return "VmSize" not in told or bool(waiting & 1 << signal.SIGKILL - 1)
+
+
 def works_in(process: psutil.Process, directory: Path) -> bool:
     """Whether the working directory of a process is ``directory`` or lies below it."""
     try:

@@ -9,11 +9,12 @@ import subprocess
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness import PATIENCE, child_command, eventually
 from harness.leaks import Snapshot, assert_nothing_left
-from harness.processes import descendant_pids
+from harness.processes import descendant_pids, is_ending
 
 
 @pytest.fixture
@@ -55,6 +56,15 @@ def test_an_orphan_cannot_hide(tmp_path, run):
     parent.wait(PATIENCE)
     with pytest.raises(AssertionError, match="processes left behind"):
         assert_nothing_left(before)
+
+
+def test_who_was_killed_is_ending_and_nobody_else(run):
+    assert not is_ending(psutil.Process())
+    process = run("ignores_term")
+    assert not is_ending(psutil.Process(process.pid))
+    process.kill()
+    eventually(lambda: is_ending(psutil.Process(process.pid)), interval=0)  # it is not waited for
+    process.wait()
 
 
 def test_a_descriptor_left_open_is_found():
