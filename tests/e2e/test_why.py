@@ -289,7 +289,7 @@ def test_stopping_and_the_escalation(tmp_path: Path) -> None:
         [end] = why(daemon)["exits"]
         assert (end["exit"], end["expected"]) == ("killed by SIGKILL", True)
         assert end["cause"] == "restart command, SIGKILL because it did not end in time"
-        daemon.call("kill", name="web", signum="KILL", waiting=True)
+        daemon.call("set", name="web", options={"graceful_timeout": 0.1}, waiting=True)  # the next one is as stubborn
 
 
 def test_the_last_ends_that_nobody_asked_for_are_kept_apart(tmp_path: Path) -> None:
