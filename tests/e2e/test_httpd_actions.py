@@ -166,10 +166,11 @@ def test_what_never_comes_up_is_told_soon_and_by_name(tmp_path: Path) -> None:
 
 
 def test_what_takes_its_time_is_told_as_pending(tmp_path: Path) -> None:
-    ini = f"[watcher:slow]\ncmd = {child_command('ignores_term')}\ngraceful_timeout = 3\n"
+    ini = f"[watcher:slow]\ncmd = {child_command('ignores_term', '{dir}/ready')}\ngraceful_timeout = 3\n"
     with Daemon(tmp_path, ini, probe=False) as daemon, console_of(daemon) as console:
         ada = console.admin()
         console.online(ada)
+        eventually((tmp_path / "ready").exists)
         told = ada.api("/watchers/slow/stop", {"timeout": 0.5}, status=202)
         assert told["outcome"] == "pending"
         assert "slow: " in told["text"]
@@ -302,12 +303,12 @@ def test_what_is_read(tmp_path: Path) -> None:
         assert told["options"]["endpoint"] == daemon.endpoint
         assert told["circusd"]["pid"] == daemon.pid
 
-        def lines() -> list[str]:
-            found = [line["text"] for line in ada.api("/watchers/talk/logs?lines=3&stream=stdout")["lines"]]
-            assert len(found) == 3
-            return found
+        def lines(most: int) -> list[str]:
+            return [line["text"] for line in ada.api(f"/watchers/talk/logs?lines={most}&stream=stdout")["lines"]]
 
-        newest = eventually(lines)
+        eventually(lambda: len(lines(9)) == 5)
+        newest = lines(3)
+        assert len(newest) == 3
         assert newest[-1].startswith("line")
         text = ada.get("/api/v1/logs?watchers=talk&download=1")
         assert text.headers["Content-Disposition"].startswith("attachment")
@@ -328,7 +329,8 @@ def test_what_is_read(tmp_path: Path) -> None:
             assert told["count"][-1] == 1
             return list(told["time"])
 
-        assert eventually(measured) == sorted(measured())
+        times = eventually(measured)
+        assert times == sorted(times)
         assert ada.api("/watchers/srv/stats?resolution=minute")["resolution"] == "minute"
         told = ada.api("/watchers")
         names = [watcher["name"] for watcher in told["watchers"]]
