@@ -95,7 +95,8 @@ def test_what_root_writes_belongs_to_whom_the_directory_belongs(monkeypatch, tmp
     given = []
     monkeypatch.setattr(users.os, "geteuid", lambda: 0)
     monkeypatch.setattr(users.os, "fchown", lambda _, *ids: given.append(ids))
-    monkeypatch.setattr(type(tmp_path), "stat", lambda self: os.stat_result((0o40700, 0, 0, 1, 990, 991, 0, 0, 0, 0)))
+    owned = os.stat_result((0o40700, 0, 0, 1, 990, 991, 0, 0, 0, 0))
+    monkeypatch.setattr(type(tmp_path), "stat", lambda self, **_: owned)
     write_private(tmp_path / "users", b"x")
     monkeypatch.undo()
     assert given == [(990, 991)]
