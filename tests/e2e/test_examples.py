@@ -137,6 +137,7 @@ def test_a_listener(checkout: Path) -> None:
                 return bool(select.select([listener.stdout], [], [], 0.1)[0])
 
             assert eventually(heard)
+            daemon.call("restart", name="My App", waiting=True)  # the first that was heard may be the end of one
             daemon.call("stop", name="My App", waiting=True)
         finally:
             listener.send_signal(signal.SIGINT)
