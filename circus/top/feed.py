@@ -430,7 +430,7 @@ class Feed(Following):
         if isinstance(seq, int):
             if self._seq and seq > self._seq + 1:
                 self._start(self._ask_journal(self._seq))
-            self._seq = seq
+            self._seq = max(self._seq, seq)  # one that the journal told already may come behind it
         self.take("event", [topic, payload])
         if topic.rpartition(".")[2] in _REFRESHING:
             self._statuses_wanted.set()

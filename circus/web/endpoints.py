@@ -218,6 +218,13 @@ class Daemon:
         """Have the samples of the last day, one a minute, told to the model, if circusd-stats keeps them."""
         await self._feed.ask_history(key, since, "minute")
 
+    async def ask_plan(self) -> dict[str, Any]:
+        """What a reloadconfig would do. :raises Problem: it cannot tell (409), or does not answer."""
+        reply = await self.ask("events", {"limit": 1})  # as old as this command is the dry run
+        if reply.get("errno") == 2:
+            raise Problem(409, f"{self.endpoint} cannot tell beforehand what it would change: its circusd is too old")
+        return await self.call("reloadconfig", {"dry_run": True}, patience=15.0)
+
     async def call(self, command: str, properties: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """:meth:`ask`, where a reply that reports an error is raised as Problem."""
         reply = await self.ask(command, properties, **more)

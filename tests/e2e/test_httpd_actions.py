@@ -18,7 +18,8 @@ from circus.ctl.arguments import parse_arguments
 from circus.ctl.vocabulary import Vocabulary
 from harness import PATIENCE, Daemon, child_command, eventually
 from harness.daemon import free_port
-from tests.e2e.console import console_of
+from tests.e2e.console import Console, console_of
+from tests.unit.top.fakedaemon import FakeDaemon
 
 INI = """
 [watcher:web]
@@ -260,6 +261,21 @@ def test_a_watcher_comes_and_goes(tmp_path: Path) -> None:
         [pid] = daemon.pids("left")
         assert "left running" in ada.api("/watchers/left?nostop=1", method="DELETE")["text"]
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_daemon_that_knows_no_dry_run_is_not_asked_for_one(tmp_path: Path) -> None:
+    """Circus 0.19.0 would reload its configuration."""
+    (tmp_path / "d").mkdir()
+    with FakeDaemon(tmp_path / "d", streams=False, is_old=True) as old:
+        console = Console(tmp_path, "--endpoint", old.control).start()
+        try:
+            ada = console.admin()
+            console.online(ada)
+            refused = ada.api("/reloadconfig", {"dry_run": True}, status=409)
+            assert "cannot tell beforehand" in refused["detail"]
+            assert old.asked("reloadconfig") == []
+        finally:
+            assert console.stop() == 0
 
 
 def test_the_configuration_is_reloaded_after_its_plan(tmp_path: Path) -> None:

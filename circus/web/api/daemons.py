@@ -82,7 +82,7 @@ async def reload_config(call: Call) -> dict[str, Any]:
     """Make the daemon what its configuration file says; only tell the steps with ``dry_run``."""
     daemon = call.daemon
     if call.body.get("dry_run"):
-        told = await daemon.call("reloadconfig", {"dry_run": True}, patience=15.0)
+        told = await daemon.ask_plan()
         line = call.line(daemon, {"command": "reloadconfig", "properties": {"dry_run": True}})
         plan = [str(step) for step in told.get("plan") or [] if step != "nothing to do"]
         return {"plan": plan, "steps": told.get("steps", []), "problems": told.get("problems", []),
