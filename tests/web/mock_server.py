@@ -211,6 +211,8 @@ class Page(Session, tornado.websocket.WebSocketHandler):
         asked, now = json.loads(message), time.time()
         for topic in asked.get("unsubscribe", ()):
             self.topics.pop(topic, None)
+        # What is still to be told is in a snapshot already: nobody is to hear it twice.
+        self.mock.tell(now)
         for topic in asked.get("subscribe", ()):
             self.snapshot(topic, now)
         if "logs" in asked:
