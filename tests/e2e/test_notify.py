@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness import PATIENCE, Daemon, eventually
@@ -113,6 +114,7 @@ def test_a_loop_that_hangs_is_silent(tmp_path: Path, manager: Manager) -> None:
             manager.hear_until("WATCHDOG")
         daemon.signal(signal.SIGSTOP)
         try:
+            eventually(lambda: psutil.Process(daemon.pid).status() == psutil.STATUS_STOPPED)
             manager.hear_all()
             manager.socket.settimeout(0.5)
             with pytest.raises(TimeoutError):
