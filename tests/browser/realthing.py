@@ -23,13 +23,15 @@ while True:
         print("\\x1b[33mWARNING\\x1b[0m slow request", number, file=sys.stderr, flush=True)
     time.sleep(0.1)
 """
+#: No Python: it has ended before the console looks what became of a reload, on a busy machine, too.
 FAILS = """
-import sys, time
-if "--repaired" in sys.argv:
-    print("INFO connected", flush=True)
-    time.sleep(1000)
-print("INFO reading the configuration", flush=True)
-sys.exit("ConnectionRefusedError: smtp.internal:2525")
+if [ "$1" = --repaired ]; then
+    echo "INFO connected"
+    exec sleep 1000
+fi
+echo "INFO reading the configuration"
+echo "ConnectionRefusedError: smtp.internal:2525" >&2
+exit 1
 """
 INI = """
 statsd = True
@@ -47,7 +49,7 @@ graceful_timeout = 2
 DB_PASSWORD = hunter2
 
 [watcher:mailer]
-cmd = {python} fails.py
+cmd = sh fails.sh
 copy_env = True
 working_dir = {dir}
 max_retry = -1
@@ -152,5 +154,5 @@ def make_daemon(directory: Path) -> Daemon:
     """A daemon with a watcher that talks, one that crashes, one that is stopped, and a plugin; not started yet."""
     directory.mkdir()
     (directory / "talks.py").write_text(TALKS)
-    (directory / "fails.py").write_text(FAILS)
+    (directory / "fails.sh").write_text(FAILS)
     return Daemon(directory, INI)

@@ -11,7 +11,6 @@ import importlib.util
 import itertools
 import platform
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,7 @@ def test_live_numbers_a_stop_and_a_start(page: Any, console: Console, daemon: Da
     assert daemon.status("web") == "stopped"
     row(page, "web").get_by_role("button", name="start web").click()
     expect(row(page, "web")).to_contain_text("2/2")
-    assert daemon.status("web") == "active"
+    daemon.wait_status("web", "active")
 
 
 def test_tailing_logs(page: Any, console: Console) -> None:
@@ -236,7 +235,7 @@ def test_connecting_finding_what_crashes_reading_its_last_output_and_repairing_i
         expect(why).to_contain_text("ConnectionRefusedError: smtp.internal:2525")
         page.get_by_role("tab", name="Options").click()
         page.get_by_role("button", name="Edit cmd").click()
-        page.get_by_label("cmd").fill(f"{sys.executable} fails.py --repaired")
+        page.get_by_label("cmd").fill("sh fails.sh --repaired")
         page.get_by_role("button", name="Review the changes").click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("set mailer cmd")
@@ -265,7 +264,7 @@ def test_losing_and_regaining_the_daemon(page: Any, console: Console, daemon: Da
     expect(page.locator(".banner")).to_be_hidden()
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_enabled()
     expect(page.locator(".stale")).to_have_count(0)
-    first, second = daemon.pids("web")
+    first, second = eventually(lambda: len(pids := daemon.pids("web")) == 2 and pids)
     expect(page.locator("table.workers")).to_contain_text(str(first))
     expect(page.locator("table.workers")).to_contain_text(str(second))
     page.get_by_role("link", name="Overview").first.click()

@@ -8,7 +8,9 @@ otherwise.
 from __future__ import annotations
 
 import difflib
+import os
 import pprint
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,10 @@ from harness.ctl import WarmProgram
 from harness.daemon import Output
 
 _PUNY = 0.05
+
+#: A watcher for :meth:`Duo.after_a_check`; its events are not compared.
+CLOCK = "clock"
+CLOCK_SECTION = f"\n[watcher:{CLOCK}]\ncmd = sleep 98765432\n"
 
 
 class Side:
@@ -71,7 +77,7 @@ class Side:
 
         eventually(caught_up, interval=0)
         self.names.learn()
-        heard = self.recorder.heard
+        heard = [event for event in self.recorder.heard if event.watcher != CLOCK]
         taken = self.names.events(sorted(heard, key=lambda event: event.watcher) if apart else heard)
         self.recorder.clear()
         return taken
@@ -184,7 +190,7 @@ class Duo:
             words.append(f"properties:{properties!r}")
         self.compare(f"call {' '.join(words)}", self.on_both(act))
 
-    def raw(self, *frames: bytes, deadline: float = 1.0) -> None:
+    def raw(self, *frames: bytes, deadline: float = PATIENCE) -> None:
         """Send raw frames; no reply in time counts as the reply null."""
         label = " ".join(repr(frame)[1:] for frame in frames)
         replies = self.on_both(lambda side: side.names.value(side.daemon.caller.raw(*frames, deadline=deadline)))
@@ -210,6 +216,22 @@ class Duo:
     def wait_status(self, watcher: str, status: str) -> None:
         """Wait until a watcher has the status on both sides."""
         self.on_both(lambda side: side.daemon.wait_status(watcher, status))
+
+    def after_a_check(self) -> None:
+        """Wait until 0.19.0 has just had its periodic look at all processes; the ini text has ``CLOCK_SECTION``.
+
+        It has two looks each time: of who dies between them, no ``reap`` is ever told. So who is to die does it here.
+        """
+
+        def act(side: Side) -> None:
+            if side.daemon.installation.strict:
+                return
+            [pid] = side.daemon.pids(CLOCK)
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: side.daemon.pids(CLOCK) not in ([pid], []))
+            side.daemon.settle()
+
+        self.on_both(act)
 
     def wait_accepted(self) -> None:
         """Wait until a change that nobody waited for is over on both sides, so that the next one is not refused."""

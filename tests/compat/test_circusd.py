@@ -212,7 +212,8 @@ def is_gone(pid):
 
 
 def test_lines_of_the_log(duo):
-    duo.start(INI + "[watcher:idle]\ncmd = sleep 1\nautostart = 0\n[socket:door]\npath = {dir}/door\n")
+    # No check of 0.19.0 meanwhile: one that meets a command is an "Exception in callback" with its traceback.
+    duo.start("[circus]\ncheck_delay = 60\n" + INI + "[watcher:idle]\ncmd = sleep 1\nautostart = 0\n[socket:door]\npath = {dir}/door\n")
     duo.call("restart", name="web", waiting=True)
     duo.call("reload", name="web", waiting=True)
     duo.call("stop", name="web", waiting=True)

@@ -8,10 +8,12 @@ import pytest
 
 from harness import DaemonFailed, child_command, eventually
 
+#: Seconds; what a test does while the watcher stops has to be done by then.
+GRACE = 4
 SLOW = f"""
 [watcher:slow]
 cmd = {child_command("ignores_term", "{dir}/slow")}
-graceful_timeout = 2
+graceful_timeout = {GRACE}
 
 [watcher:other]
 cmd = sleep 98765432
@@ -106,6 +108,6 @@ def test_a_stop_signal_during_a_slow_stop_is_not_lost(slow):
 def ends(side):
     """Whether the daemon ends within a few graceful timeouts."""
     try:
-        return side.daemon.wait(5)
+        return side.daemon.wait(2 * GRACE)
     except DaemonFailed:
         return "still runs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 
+from compat.comparison import CLOCK_SECTION
 from harness import child_command, eventually
 
 TICKING = "\n[circus]\ncheck_delay = 0.3\n"
@@ -18,10 +19,13 @@ def test_own_death(duo):
         numprocesses = 2
         close_child_stdout = True
         """.replace("\n        ", "\n")
+        + CLOCK_SECTION
     )
     ready(duo, "web", 2)
+    duo.after_a_check()
     duo.call("signal", name="web", pid="{pid:web:0}", signum="TERM")
     duo.events("web.reap", "web.spawn")
+    duo.after_a_check()
     duo.call("signal", name="web", pid="{pid:web:0}", signum="KILL")
     duo.events("web.reap", "web.spawn")
     duo.call("status", name="web")
@@ -47,12 +51,14 @@ def handles_term(pid):
 
 
 def test_no_respawn(duo):
-    duo.start(f"{TICKING}\n[watcher:web]\ncmd = sleep 98765432\nnumprocesses = 2\nrespawn = False\n")
+    duo.start(f"{TICKING}\n[watcher:web]\ncmd = sleep 98765432\nnumprocesses = 2\nrespawn = False\n" + CLOCK_SECTION)
     duo.call("list", name="web")
+    duo.after_a_check()
     duo.call("signal", name="web", pid="{pid:web:0}", signum="KILL")
     duo.events("web.reap")
     duo.call("status", name="web")
     duo.call("list", name="web")
+    duo.after_a_check()
     duo.call("signal", name="web", signum="KILL")
     duo.events("web.reap", "web.stop")
     duo.call("status", name="web")
@@ -131,8 +137,12 @@ def alive(side):
 
 def test_on_demand(duo):
     served = child_command("serves_socket", "$(circus.sockets.door)", "{dir}/ready", 1)
+    # The worker is started by a check, and long gone at the next one: see Duo.after_a_check.
     duo.start(
-        f"""{TICKING}
+        f"""
+[circus]
+check_delay = 2
+
 [socket:door]
 path = {{dir}}/door
 

@@ -158,7 +158,11 @@ def written(side, name, source):
     path = side.daemon.directory / source
     if source.endswith(".ready"):
         return path.read_text()
-    eventually(lambda: path.exists() and f"{word} " in path.read_text() and name in path.read_text())
+    # In one line: in the daemon's log there are lines of others with the word, and others with the name.
+    eventually(lambda: path.exists() and any(f"{word} " in each and name in each for each in path.read_text().splitlines()))
     (pid,) = side.daemon.pids(name)
     lines = [line.replace(str(pid), "<pid>") for line in path.read_text().splitlines() if "[INFO]" not in line]
-    return [line for line in lines if name in line or source != "circusd.log"]
+    if source != "circusd.log":
+        return lines
+    # What is passed on by the daemon, and what the worker writes there itself, come in any order.
+    return sorted(line for line in lines if name in line)

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from compat.comparison import CLOCK_SECTION
+
 HOOKS = """
 import json, os
 
@@ -71,10 +73,11 @@ def test_all_hooks_of_a_life(duo):
 
 
 def test_hooks_of_an_own_death(duo):
-    start(duo, *(f"{hook} = myhooks.note" for hook in ALL))
+    start(duo, *(f"{hook} = myhooks.note" for hook in ALL), extra=CLOCK_SECTION)
     duo.call("start", name="web", waiting=True)
     duo.events("web.start")
     duo.observe("calls of start", calls)
+    duo.after_a_check()
     duo.on_both(lambda side: __import__("os").kill(side.daemon.pids("web")[0], 9))
     duo.events("web.reap", "web.spawn")
     duo.observe("calls of death", calls)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+from compat.comparison import CLOCK_SECTION
+from harness import eventually
 
 SLEEPERS = """
 [circus]
@@ -86,9 +91,18 @@ def test_reload_by_hup(duo):
         )
     )
     duo.call("list", name="web")
+    # nohup has begun its work: before that the signal would end it.
+    duo.on_both(lambda side: eventually(lambda: all(map(ignores_hup, side.daemon.pids("web")))))
     duo.call("reload", name="web", waiting=True)
     duo.events("web.reload")
     duo.call("list", name="web")
+
+
+def ignores_hup(pid):
+    """Whether a process ignores SIGHUP; proc(5)."""
+    with open(f"/proc/{pid}/status") as status:
+        [mask] = [line.split(":\t")[1] for line in status if line.startswith("SigIgn")]
+    return bool(int(mask, 16) & 1 << signal.SIGHUP - 1)
 
 
 def test_all_at_once(sleepers):
@@ -149,9 +163,15 @@ def test_kill(sleepers):
     sleepers.events(label="none of these did anything")
 
 
-def test_signal(sleepers):
+def test_signal(duo):
+    duo.start(SLEEPERS + CLOCK_SECTION)
+    sleepers = duo
+    sleepers.call("list", name="solo")
+    sleepers.call("list", name="web")
+    sleepers.after_a_check()
     sleepers.call("signal", name="web", pid="{pid:web:1}", signum="term")
     sleepers.events("web.reap", "web.spawn")
+    sleepers.after_a_check()
     sleepers.call("signal", name="solo", signum=9)
     sleepers.events("solo.reap", "solo.spawn")
     sleepers.call("signal", name="web", signum="CHLD")

@@ -172,6 +172,7 @@ def test_full_restart(running):
     running.observe("pid", lambda side: side.daemon.pid == side.daemon.call("dstats")["info"]["pid"])
     running.call("restart", waiting=True)
     running.wait_status("a", "active")
+    running.wait_status("b", "active")
     running.observe("same pid", lambda side: side.daemon.pid == side.daemon.call("dstats")["info"]["pid"])
     running.call("get", name="a", keys=["cmd"])
     running.call("status")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,16 +104,21 @@ def waiting_call(daemon: Daemon, pool: ThreadPoolExecutor, command: str, **prope
 def test_the_newer_wish_replaces_the_older_which_is_told_so(
     tmp_path: Path, older: str, newer: str, ends: str
 ) -> None:
-    ini = slow_to_stop("web", 1.5).replace("graceful", "warmup_delay = 1.5\ngraceful")
-    with Daemon(tmp_path, ini) as daemon, ThreadPoolExecutor(2) as pool:
+    with Daemon(tmp_path, slow_to_stop("web")) as daemon, ThreadPoolExecutor(2) as pool:
         pid_in(tmp_path / "ready-web")
         up(daemon, "web")
         if older == "start":
-            assert daemon.call("stop", name="web", waiting=True)["status"] == "ok"
+            daemon.call("stop", name="web")
+            daemon.call("kill", name="web", signum=9)
+            daemon.wait_status("web", "stopped")
+            daemon.call("set", name="web", options={"warmup_delay": 30}, waiting=True)
         first = waiting_call(daemon, pool, older, name="web")
         eventually(lambda: daemon.status("web") not in ("active", "stopped"))
         second = waiting_call(daemon, pool, newer, name="web")
-        replaced, done = first.result(20), second.result(20)
+        replaced = first.result(20)
+        daemon.call("kill", name="web", signum=9)  # the older one lasts until the newer one has come
+        done = second.result(20)
+        daemon.call("set", name="web", options={"graceful_timeout": 0.2}, waiting=True)
         assert done["status"] == "ok", done
         assert (replaced["status"], replaced["errno"]) == ("error", COMMAND_ERROR)
         assert newer in replaced["reason"]
@@ -170,24 +177,28 @@ def test_queries_are_answered_in_any_state(tmp_path: Path) -> None:
 
 
 def test_a_full_restart_refuses_commands_with_the_old_text_and_answers_queries(tmp_path: Path) -> None:
-    with Daemon(tmp_path, slow_to_stop("slow", 2) + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
-        pid_in(tmp_path / "ready-slow")
+    web = "[watcher:web]\ncmd = sleep 98765\n"
+    with Daemon(tmp_path, slow_to_stop("slow") + web) as daemon:
+        slow = pid_in(tmp_path / "ready-slow")
+        daemon.write(web)
         daemon.call("restart")
         reply = daemon.call("start", name="web")
         assert (reply["errno"], reply["reason"]) == (COMMAND_ERROR, "arbiter is restarting...")
         assert daemon.call("status")["status"] == "ok"
+        os.kill(slow, signal.SIGKILL)  # nothing but its stubbornness held the restart up
         up(daemon, "web")
 
 
 def test_quit_refuses_commands_with_the_old_text(tmp_path: Path) -> None:
-    with Daemon(tmp_path, slow_to_stop("slow", 2) + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
-        pid_in(tmp_path / "ready-slow")
+    with Daemon(tmp_path, slow_to_stop("slow") + "[watcher:web]\ncmd = sleep 98765\n") as daemon:
+        slow = pid_in(tmp_path / "ready-slow")
         daemon.call("quit")
         for command in ("start", "reload", "incr", "rm"):
             reply = daemon.call(command, name="web")
             assert (reply["errno"], reply["reason"]) == (
                 COMMAND_ERROR, "arbiter is already running arbiter_stop command",
             )  # fmt: skip
+        os.kill(slow, signal.SIGKILL)
         assert daemon.wait() == 0
 
 

@@ -76,7 +76,9 @@ def imported(directory: Path, name: str, text: str, *words: str) -> str:
 
 def seen(directory: Path, name: str) -> dict[str, object]:
     """What a program saw of itself."""
-    found: dict[str, object] = json.loads(eventually(lambda: (directory / f"seen.{name}").read_text() or None))
+    file = directory / f"seen.{name}"
+    eventually(file.exists)
+    found: dict[str, object] = json.loads(file.read_text())
     return found
 
 
@@ -104,9 +106,10 @@ def test_a_supervisord_conf(tmp_path: Path) -> None:
             assert env["CIRCUS_WATCHER"] == f"all:web_0{number}"
             log = tmp_path / f"web-{number}.log"
             wanted = f"out of web{number}\nerr of web{number}\n"
-            assert eventually(lambda log=log, wanted=wanted: log.read_text() == wanted)
+            assert eventually(lambda log=log, wanted=wanted: log.exists() and log.read_text() == wanted)
+        once = tmp_path / "once.log"
+        eventually(lambda: once.exists() and once.read_text() == "done\n")  # before it was started it is stopped, too
         daemon.wait_status("all:once", "stopped")
-        assert (tmp_path / "once.log").read_text() == "done\n"
         assert daemon.status("idle") == "stopped"
         # The shell in front has made way for the program: its own process is the one that is stopped.
         (pid,) = daemon.pids("all:web_01")

@@ -137,14 +137,18 @@ def test_of_two_watchers_only_the_wanted_one_is_heard(tmp_path: Path) -> None:
     )
     with Daemon(tmp_path, ini) as daemon:
         with follow(daemon, "output.big_web.") as follower:
-            follower.wait_for("web 20")
+            eventually(lambda: len(follower.read(0.05)) >= 20)
             assert {message["watcher"] for message in follower.read()} == {"Big Web"}
-        reply = told(daemon, lines=50)
-        assert {line["watcher"] for line in reply["lines"]} == {"Big Web", "job"}
+
+        def of_both(**props: Any) -> dict[str, Any] | None:
+            """The last lines, once both have a part in them."""
+            reply = told(daemon, **props)
+            return reply if {line["watcher"] for line in reply["lines"]} == {"Big Web", "job"} else None
+
+        reply = eventually(lambda: of_both(lines=50))
         assert reply["captured"] == {"Big Web": True, "job": True, "mute": False, "probe": False}
         assert {line["watcher"] for line in told(daemon, name="b*")["lines"]} == {"Big Web"}
-        both = told(daemon, name=["job", "big_web"], lines=40)["lines"]
-        assert {line["watcher"] for line in both} == {"Big Web", "job"}
+        eventually(lambda: of_both(name=["job", "big_web"], lines=40))
         refused = daemon.call("tail", name="mute")
         assert (refused["status"], refused["errno"]) == ("error", 3)
         assert "mute is not captured" in refused["reason"]
@@ -270,6 +274,7 @@ def _topics(socket: zmq.Socket[bytes]) -> list[bytes]:
 # -- too much ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_every_line_of_a_flood_is_heard_or_counted(tmp_path: Path) -> None:
     count = 1_000_000
@@ -296,6 +301,7 @@ def test_every_line_of_a_flood_is_heard_or_counted(tmp_path: Path) -> None:
         assert (tmp_path / "log").stat().st_size == count * 100, "the log has it all"
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_worker_is_not_slowed_down_by_followers(tmp_path: Path) -> None:
     """Neither by one who reads nor by one who does not. Generous: other tests run beside this one."""
@@ -378,7 +384,7 @@ def test_a_terminal_that_takes_nothing_stops_the_worker_and_not_the_daemon(tmp_p
             eventually(lambda: (tmp_path / "log").stat().st_size > size + 100)
             assert texts(daemon, name="web")
             before = texts(daemon, name="web")
-            assert daemon.call("dstats")["info"]["loop_stall_max"] < 0.25
+            assert daemon.call("dstats")["info"]["loop_stall_max"] < 5  # if it waited, it would wait for ever
             while not _drain(reader) or texts(daemon, name="web") == before:
                 pass  # it is read again, and the worker goes on
     finally:

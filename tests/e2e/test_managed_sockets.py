@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from harness import Daemon, child_command, eventually
+from harness import PATIENCE, Daemon, child_command, eventually
 from harness.daemon import free_port
 from tests.e2e.recording import up
 
 
-def ask(port: int, timeout: float = 5.0) -> int:
+def ask(port: int, timeout: float = PATIENCE) -> int:
     """The pid of the worker that answers on a port of the loopback."""
     with socket.create_connection(("127.0.0.1", port), timeout) as connection:
         connection.settimeout(timeout)
@@ -139,7 +139,7 @@ def test_restarts_of_workers_refuse_no_connection(tmp_path: Path) -> None:
         for command in ("restart", "reload", "kill", "restart"):
             daemon.call(command, name="app")
             for _ in range(10):
-                with socket.create_connection(("127.0.0.1", port), 5) as connection:
+                with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
                     connection.recv(64)  # empty when the worker dies after it has accepted
         assert ask(port) in daemon.pids("app")
 

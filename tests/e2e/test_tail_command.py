@@ -298,7 +298,7 @@ def test_events_without_a_gap(daemon: Daemon) -> None:
     with Following(daemon, "events", "-f", "--json", "-n", "1000") as following:
         following.expect('"start"')
         for _ in range(5):
-            daemon.ctl("restart", "web")
+            daemon.ctl("restart", "web", "--waiting")
         os.kill(daemon.pids("One Two")[0], signal.SIGKILL)
         following.expect('"killed by SIGKILL"')
         daemon.call("set", name="probe", options={"warmup_delay": 3}, waiting=True)

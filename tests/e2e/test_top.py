@@ -204,6 +204,7 @@ def test_what_was_said_before_the_daemon_began(tmp_path):
 
 @pytest.mark.parametrize("form", ["--json", "--csv", "--once"])
 def test_without_a_terminal(daemon, form):
+    (daemon.directory / "died").touch()  # so that the one looked for does not die just now
     done = subprocess.run(
         OURS.command("circus.top", "--once", *({form} - {"--once"}), "--control", daemon.endpoint, "--filter", "wid=3"),
         env=OURS.environment(), cwd=daemon.directory, capture_output=True, text=True, timeout=30, check=True,

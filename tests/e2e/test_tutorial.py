@@ -110,8 +110,13 @@ class Newcomer:
     def die_until_told(self, kill: str) -> None:
         """A newcomer does not type as fast: here somebody has to die again until the plugin listens."""
 
+        deaths = self.home / "deaths.log"
+
         def told() -> bool:
-            return (self.home / "deaths.log").exists() or bool(self.run(kill)[0])
+            if deaths.exists():
+                return deaths.stat().st_size > 0
+            self.run(kill)
+            return False
 
         eventually(told, interval=0.3)
 

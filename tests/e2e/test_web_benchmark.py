@@ -38,7 +38,7 @@ pytestmark = [
 
 
 def command(tmp_path: Path, *options: str) -> tuple[list[str], dict[str, str]]:
-    base = [sys.executable, str(SCRIPT), "--python", PYTHON, "--workers", "1", "--seconds", "0.4"]
+    base = [sys.executable, str(SCRIPT), "--python", PYTHON, "--workers", "1", "--seconds", "1"]
     return [*base, *options], dict(os.environ, TMPDIR=str(tmp_path))
 
 

@@ -19,7 +19,7 @@ import psutil
 import zmq
 
 from harness.installation import OURS, Installation
-from harness.processes import descendant_pids, descendants, describe, is_alive, kill_all, works_in
+from harness.processes import descendant_pids, descendants, describe, is_alive, is_ending, kill_all, works_in
 from harness.waiting import PATIENCE, eventually
 from harness.wire import Caller, EventRecorder
 
@@ -150,7 +150,8 @@ class Daemon:
             )
         if wait:
             try:
-                eventually(self._answers, PATIENCE, interval=0)
+                # The first of a run compiles all it imports: seconds, where several tests do so at once.
+                eventually(self._answers, 3 * PATIENCE, interval=0)
             except BaseException:
                 self.stop(check=False)
                 raise
@@ -184,9 +185,11 @@ class Daemon:
             self._remember(process.pid)
             process.kill()
             process.wait()
-        left = self.leftovers()
+        found = self.leftovers()
+        # Who was killed, as a grandchild is that the daemon cannot wait for, may only wait for his turn to be gone.
+        left = {each for each in found if not is_ending(each)}
         told = describe(left)
-        kill_all(left | {each for each in self._tree if is_alive(each)})
+        kill_all(found | {each for each in self._tree if is_alive(each)})
         self._cleanup()
         if check and stuck:
             raise DaemonFailed(f"{self.installation.name} did not end within {PATIENCE} s:\n{self.log}")

@@ -59,7 +59,7 @@ class Caller:
         message = {"command": command, "properties": properties, "msg_type": "cast"}
         self._socket.send(json.dumps(message).encode())
 
-    def raw(self, *frames: bytes, deadline: float = 1.0) -> Any:
+    def raw(self, *frames: bytes, deadline: float = PATIENCE) -> Any:
         """Send frames on a connection of their own; the decoded reply, or None if none comes in time."""
         connected = self._connect()
         try:

@@ -23,13 +23,14 @@ from circus.plugins import CircusPlugin
 class Notes(CircusPlugin):
     """Writes each thing that happens as a line of JSON."""
     name = "notes"
-    call_timeout = 0.3
+    call_timeout = 15
 
     def note(self, *things):
         with open(self.config["file"], "a") as file:
             file.write(json.dumps(things) + "\\n")
 
     def handle_init(self):
+        self.call_timeout = float(self.config.get("patience", self.call_timeout))
         self.note("init", self.config, self.check_delay)
 
     def handle_recv(self, data):
@@ -182,7 +183,7 @@ def test_a_call_gets_the_reply_with_its_own_id(start):
 
 
 def test_a_call_without_an_answer_ends_in_an_error_and_the_next_one_is_not_confused(start):
-    daemon = start()
+    daemon = start(patience="3")  # the second answer has to come within it
     daemon.publish("watcher.web.ask")
     identity, first = daemon.request()
     assert daemon.note(2) == ["error", "Timed out."]
@@ -200,7 +201,7 @@ def test_the_daemon_is_told_who_asks(start):
 
 
 def test_a_plugin_that_waits_for_a_reply_that_never_comes_can_be_stopped(start):
-    daemon = start()
+    daemon = start(patience="0.3")
     daemon.publish("watcher.web.ask")
     daemon.request()
     daemon.process.terminate()

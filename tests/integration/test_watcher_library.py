@@ -790,7 +790,7 @@ def test_aged_fakes_go():
 def test_a_fake_that_does_not_end_is_killed():
     watcher, _ = with_fakes(FakeProcess(1))
     watcher.send_signal = mock.Mock()
-    watcher.graceful_timeout = 0.05
+    watcher.graceful_timeout = 0.3
 
     async def scenario():
         process = watcher.processes[1]

@@ -88,12 +88,12 @@ def test_replies_to_others_are_skipped(make):
 
 def test_silence_times_out_after_the_whole_time_limit(make):
     with FakeDaemon({"list": SILENT, "status": [{"id": "other"}] * 50}) as daemon:
-        client = make(daemon.endpoint, timeout=0.2)
+        client = make(daemon.endpoint, timeout=0.6)
         for command in ("list", "status"):
             began = time.monotonic()
             with pytest.raises(CallError, match=r"^Timed out\.$"):
                 client.send_message(command)
-            assert 0.1 < time.monotonic() - began < 5
+            assert 0.3 < time.monotonic() - began < 5
         assert client.send_message("numprocesses")["numprocesses"] == 2
 
 
@@ -105,12 +105,12 @@ def test_stray_messages_do_not_extend_the_time_limit(make):
     with FakeDaemon({"list": trickle}) as daemon:
         impatient = make(daemon.endpoint, timeout=0.3)
         busybody = CircusClient(endpoint=daemon.endpoint)
-        for _ in range(20):
+        for _ in range(100):
             busybody.call(cast_message("list"))
         began = time.monotonic()
         with pytest.raises(CallError, match="Timed out"):
             impatient.send_message("list")
-        assert time.monotonic() - began < 1.8
+        assert time.monotonic() - began < 6
         busybody.stop()
 
 
@@ -228,6 +228,7 @@ def test_several_calls_over_one_connection(daemon, light):
 
 def test_a_late_reply_is_forgotten(light, daemon):
     daemon.replies["slow"] = lambda props: time.sleep(0.2) or {}
+    light.send_message("list")  # the connection is there
     light.timeout = 0.05
     with pytest.raises(CallError, match="Timed out"):
         light.send_message("slow")
@@ -332,6 +333,7 @@ def test_an_async_call_has_a_time_limit():
                 with pytest.raises(CallError, match=r"^Timed out\.$"):
                     await client.send_message(command)
             assert not client._waiting
+            client.timeout = 10_000  # an answer may take its time
             return await client.send_message("numprocesses")
 
         assert with_async_client(daemon, scenario, timeout=0.1)["numprocesses"] == 2

@@ -590,12 +590,13 @@ class TestFamily:
         parent.wait(PATIENCE)
 
     def test_info(self, parent: Process) -> None:
+        before = parent.age()
         info = parent.info()
         assert isinstance(info, dict)
         assert info["pid"] == parent.pid
         assert info["wid"] == 1
         assert info["started"] == parent.started
-        assert info["age"] == pytest.approx(parent.age(), abs=0.5)
+        assert before <= info["age"] <= parent.age()
         assert sorted(kid["pid"] for kid in info["children"]) == sorted(parent.children())
         assert "wid" not in info["children"][0]
         eventually(lambda: parent.info()["cmdline"] == "sh")
@@ -627,7 +628,7 @@ class TestObject:
         assert worker.poll() is None
         assert worker.stdout is process.stdout
         assert worker.is_running()
-        assert worker.memory_info().rss > 0
+        eventually(lambda: worker.memory_info().rss > 0)  # not yet in the midst of the exec
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(PATIENCE) == worker.returncode == -signal.SIGTERM
 

@@ -63,6 +63,7 @@ class LiveDaemon(FakeDaemon):
         self._seqs: dict[tuple[Worker, str], int] = {}
         self._subscriptions: set[bytes] = set()
         self._lock = threading.Lock()
+        self._answered: list[str] = []
 
     def __enter__(self) -> LiveDaemon:
         super().__enter__()
@@ -84,8 +85,8 @@ class LiveDaemon(FakeDaemon):
         eventually(lambda: any(topic.startswith(prefix.encode()) for topic in self._heard()))
 
     def await_asked(self, command: str, times: int = 1) -> None:
-        """Wait until a command has been asked for so often."""
-        eventually(lambda: self.commands.count(command) >= times)
+        """Wait until a command has been asked for so often; what is written from then on is in none of the answers."""
+        eventually(lambda: self._answered.count(command) >= times)
 
     def _heard(self) -> set[bytes]:
         while self.publisher.poll(0):
@@ -141,6 +142,11 @@ class LiveDaemon(FakeDaemon):
             self.publisher.send_multipart([topic.encode(), json.dumps({**payload, "seq": seq}).encode()])
 
     # -- what it answers ---------------------------------------------------------------------------------------
+
+    def _answer(self, request: dict[str, Any]) -> list[bytes]:
+        found = super()._answer(request)
+        self._answered.append(request["command"])
+        return found
 
     def _where(self, props: dict[str, Any]) -> dict[str, Any]:
         return {"options": {"pubsub_endpoint": self.pubsub_endpoint}}

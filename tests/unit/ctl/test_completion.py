@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from circus import circusctl
 from circus.commands import COMMAND_NAMES
 from circus.ctl import scripts
-from circus.ctl.completion import TIME_LIMIT, LiveWords, answer_shell, complete, split_line
+from circus.ctl.completion import LiveWords, answer_shell, complete, split_line
 from circus.ctl.vocabulary import Vocabulary
 from tests.unit.ctl.fakedaemon import SILENT, FakeDaemon
 
@@ -163,12 +163,13 @@ def test_pids_and_signals_for_signal(live):
     assert {"HUP", "TERM"} <= set(found)
 
 
-def test_a_busy_daemon_costs_a_moment_only():
+def test_a_busy_daemon_costs_a_moment_only(monkeypatch):
+    monkeypatch.setattr("circus.ctl.completion.TIME_LIMIT", 1.0)  # it is asked within that also on a busy machine
     with FakeDaemon({"status": SILENT}) as busy:
         live = LiveWords.at(busy.endpoint)
         began = time.monotonic()
         assert words("listen ", live) == words("stop ", live) == []
-        assert time.monotonic() - began < TIME_LIMIT + 2
+        assert time.monotonic() - began < 4.5
         assert busy.commands == ["status"]
         live.close()
 
@@ -295,7 +296,8 @@ def program(tmp_path, monkeypatch):
     """A ``circusctl`` on the PATH."""
     path = tmp_path / "bin"
     path.mkdir()
-    (path / "circusctl").write_text(f"#!{sys.executable}\nfrom circus.circusctl import main\nmain()\n")
+    patient = "from circus.ctl import completion\ncompletion.TIME_LIMIT = 30\n"  # see the fixture live
+    (path / "circusctl").write_text(f"#!{sys.executable}\n{patient}from circus.circusctl import main\nmain()\n")
     (path / "circusctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{path}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

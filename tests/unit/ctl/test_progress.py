@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -64,7 +65,7 @@ def test_a_line_is_drawn_and_erased(client, properties, detail):
     reply = call_with_progress(client, restart(**properties), "restart web", terminal)
     assert reply["done"]
     drawn = terminal.getvalue()
-    assert "\r⠙ restart web  0." in drawn
+    assert re.search(r"\r⠙ restart web  \d+\.\d s", drawn)
     assert detail in drawn
     assert drawn.endswith("\r\x1b[K")
     assert client._awaited == set()
@@ -80,7 +81,7 @@ def test_nothing_is_drawn_for_what_ends_soon(client, slow_daemon, monkeypatch):
 
 def test_a_time_out_erases_the_line(client, slow_daemon):
     slow_daemon.replies["status"] = SILENT
-    client.timeout = 0.2
+    client.timeout = 1.0
     terminal = Terminal()
     began = time.monotonic()
     with pytest.raises(CallError, match=r"^Timed out\.$"):
@@ -91,7 +92,8 @@ def test_a_time_out_erases_the_line(client, slow_daemon):
 
 @pytest.mark.parametrize("limit", [Unasked(5), 5])
 def test_only_the_default_limit_counts_from_the_last_answer(client, slow_daemon, monkeypatch, limit):
-    ends_at = time.monotonic() + 1.6
+    ends_at = time.monotonic() + (1.8 if isinstance(limit, Unasked) else 60)
+    lengths = iter([1.5])  # from the first answer on, longer than any machine stands still
 
     def status(props):
         reply = {"status": "stopping"}
@@ -99,7 +101,7 @@ def test_only_the_default_limit_counts_from_the_last_answer(client, slow_daemon,
 
     slow_daemon.replies["status"] = status
     client.timeout = limit
-    monkeypatch.setattr(client, "deadline", lambda: time.monotonic() + 0.8)
+    monkeypatch.setattr(client, "deadline", lambda: time.monotonic() + next(lengths, 30.0))
     if limit.__class__ is int:
         with pytest.raises(CallError, match=r"^Timed out\.$"):
             call_with_progress(client, restart(), "restart", Terminal())

@@ -165,7 +165,7 @@ def test_a_daemon_that_is_down_leaves_the_prompt(daemon, converse):
 
 def test_a_daemon_that_is_busy_leaves_the_prompt(daemon, converse):
     daemon.replies["status"] = SILENT
-    out, err = converse("", timeout=0.1)
+    out, err = converse("", timeout=0.5)
     assert out == f"{VERSION}\n(circusctl) \n"
     assert err.startswith("Timed out.\nA time out usually")
 

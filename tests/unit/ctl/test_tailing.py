@@ -26,6 +26,8 @@ from tests.unit.ctl.program import Program
 WEB1, WEB2, DB = Worker("web", 1, 100), Worker("web", 2, 101), Worker("db", 1, 200)
 #: It asks twice again after it has subscribed.
 SOON = {"circus.ctl.tailing._AGAIN_AFTER": (0.05, 0.1)}
+#: It asks again when all that a test writes is written: no answer has the lines before they come by themselves.
+LATE = {"circus.ctl.tailing._AGAIN_AFTER": (2.5,)}
 
 
 @pytest.fixture
@@ -172,7 +174,7 @@ def test_follow(daemon, follow):
 
 
 def test_lines_between_the_subscription_and_the_answer_come_once(daemon, follow):
-    program = follow()
+    program = follow(constants=LATE)
     daemon.write(WEB1, "a")
     daemon.write(WEB1, "b", publish=False)  # as if the subscription had not arrived
     daemon.write(WEB1, "c")
@@ -202,7 +204,7 @@ def test_a_gap_that_cannot_be_filled_is_told(daemon, follow):
 
 
 def test_losses_are_told(daemon, follow):
-    program = follow()
+    program = follow(constants=LATE)
     daemon.write(WEB1, "a")
     daemon.write(WEB1, "b", "c", "d", publish=False)
     daemon.write(WEB1, "e")
@@ -223,7 +225,7 @@ def test_filters_apply_to_what_comes(daemon, follow):
 
 
 def test_new_workers_and_new_watchers_that_match(daemon, follow):
-    program = follow("w*")
+    program = follow("w*", constants=LATE)
     daemon.write(WEB1, "old")
     program.expect("old")
     daemon.write(Worker("web", 1, 300), "its successor")

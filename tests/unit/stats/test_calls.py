@@ -141,9 +141,9 @@ def test_a_daemon_of_an_older_release_is_asked_by_name(
     service.on_roster = lambda: loop.call_soon(loop.stop)
     service.start(loop)
     assert service._calls is not None
-    service._calls._timeout = 0.05
     if broken:
-        loop.call_later(0.5, loop.stop)
+        service._calls._timeout = 1.0
+        loop.call_later(2.0, loop.stop)
     loop.run_forever()
     told = {entry.name: sorted(entry.workers) for entry in service.roster.groups()}
     service.stop()

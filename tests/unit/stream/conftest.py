@@ -101,6 +101,12 @@ def loop() -> ManualLoop:
     return ManualLoop()
 
 
+@pytest.fixture
+def no_partial_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a line is waited for however long the machine lets its writer stand still."""
+    monkeypatch.setattr("circus.stream.delivery.PARTIAL_AFTER", 60.0)
+
+
 def pump_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("circus-pump")]
 

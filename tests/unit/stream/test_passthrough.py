@@ -14,6 +14,7 @@ from circus.stream.stdout_stream import StdoutStream
 from harness.waiting import eventually
 
 
+@pytest.mark.usefixtures("no_partial_lines")
 def test_bytes_arrive_unchanged_and_in_whole_lines(make_worker: Callable[..., Any], monkeypatch: Any) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)

@@ -91,7 +91,7 @@ def test_a_stuck_sink_holds_up_its_own_workers_only(
     late.die()
     eventually(lambda: late.stdout.fileno() not in stuck._active)
     assert gate.taken[0] == b"first\n"
-    assert b"second\n" in gate.taken
+    eventually(lambda: b"second\n" in gate.taken)
     assert gate.most_inside == 1
     assert stuck.counters()["stdout"]["dropped"] == 0
     assert stuck.counters()["stdout"]["blocked"] > 0.1
@@ -145,7 +145,7 @@ def test_dropping_policies_keep_the_worker_going(make_worker: MakeWorker, policy
     for start in range(1, len(lines), 1000):  # blocks until it is read: it does not hang
         worker.write(b"".join(lines[start : start + 1000]))
     eventually(lambda: redirector.counters()["stdout"]["bytes"] == 200_000)
-    assert redirector.counters()["stdout"]["dropped"] >= 180_000
+    eventually(lambda: redirector.counters()["stdout"]["dropped"] >= 180_000)
     gate.opened.set()
     worker.die()
     taken = eventually(
@@ -228,8 +228,10 @@ print(time.time())
 
 
 def test_drain_waits_a_second_for_a_stuck_sink_and_keeps_the_order(
-    make_worker: MakeWorker, gate: Gate, loop: ManualLoop
+    make_worker: MakeWorker, gate: Gate, loop: ManualLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The second after which a drain waits no more may be over before this test gets there.
+    monkeypatch.setattr(circus.stream.pump.Pump, "_is_hung", lambda self, pipe: False)
     first, second = make_worker(1), make_worker(2)
     redirector = redirect(gate, first, loop)
     first.write(b"1\n")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from circus.stream import FileStream, QueueStream, Redirector
+from circus.stream import FileStream, QueueStream, Redirector, delivery, pump
 from harness.waiting import eventually
 
 from .conftest import FakeWorker, ManualLoop
@@ -82,15 +82,21 @@ def test_only_captured_outputs_are_pipes(make_worker: MakeWorker) -> None:
     assert list(Redirector.get_process_pipes(worker)) == [("stderr", worker.stderr)]
 
 
-def test_custom_streams_get_whole_lines_and_characters(make_worker: MakeWorker) -> None:
+def test_custom_streams_get_whole_lines_and_characters(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Row 51: a character or a line on the border of two reads stays in one piece."""
+    usual = delivery.PARTIAL_AFTER
+    monkeypatch.setattr(delivery, "PARTIAL_AFTER", 60.0)  # or a stop between two pieces would show the first
     stream = QueueStream()
     redirector = Redirector(stream, None)
     redirector.start()
     worker = make_worker()
     redirector.add_redirections(worker)
-    for piece in (b"caf\xc3", b"\xa9 and ", b"more\nnext"):
+    for piece in (b"caf\xc3", b"\xa9 and "):
         worker.write(piece)
+    monkeypatch.setattr(delivery, "PARTIAL_AFTER", usual)
+    worker.write(b"more\nnext")
     assert stream.get(timeout=5)["data"] == "café and more\n".encode()
     assert stream.get(timeout=5)["data"] == b"next"  # a prompt, say: shown after a moment
     worker.write(b" line\n")
@@ -135,6 +141,7 @@ def test_a_subclass_of_a_built_in_stream_that_replaces_the_call_is_called(
     assert (tmp_path / "log").read_bytes() == b"HELLO\n"
 
 
+@pytest.mark.usefixtures("no_partial_lines")
 def test_lines_of_several_workers_are_not_mixed_in_one_file(make_worker: MakeWorker, tmp_path: Path) -> None:
     stream = FileStream(str(tmp_path / "log"))
     redirector = Redirector(stream, stream)
@@ -156,6 +163,7 @@ def test_lines_of_several_workers_are_not_mixed_in_one_file(make_worker: MakeWor
     assert sorted(lines) == sorted([b"first half %d and second half" % n for n in range(50)] * 6)
 
 
+@pytest.mark.usefixtures("no_partial_lines")
 def test_two_streams_on_one_file_do_not_mix_lines_either(make_worker: MakeWorker, tmp_path: Path) -> None:
     out, err = FileStream(str(tmp_path / "log")), FileStream(str(tmp_path / "log"))
     redirector = Redirector(out, err)
@@ -323,7 +331,10 @@ def test_stop_lets_go_of_grandchildren(make_worker: MakeWorker) -> None:
     os.close(grandchild)
 
 
-def test_what_was_read_and_held_back_is_delivered_by_stop(make_worker: MakeWorker) -> None:
+def test_what_was_read_and_held_back_is_delivered_by_stop(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pump, "SETTLE_LIMIT", 10.0)  # the pump's thread may not have its turn within 50 ms
     stream = QueueStream()
     redirector = Redirector(stream, None)
     redirector.start()

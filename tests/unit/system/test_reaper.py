@@ -237,10 +237,13 @@ def test_wait_pid_sync_has_a_limit(reaper: Reaper) -> None:
 
 
 def test_wait_without_pidfd(reaper: Reaper, no_pidfd: None) -> None:
-    pid = spawn("sleep", "0.05")
+    pid = spawn("sleep", "60")
     with pytest.raises(TimeoutError):
         reaper.wait_pid_sync(pid, 0.001)
-    assert reaper.wait_pid_sync(pid, PATIENCE) == 0
+    end = threading.Timer(0.05, os.kill, [pid, signal.SIGTERM])
+    end.start()
+    assert reaper.wait_pid_sync(pid, PATIENCE) == -signal.SIGTERM
+    end.join()
 
 
 def test_poll_delivers_at_once(reaper: Reaper, ends: Ends) -> None:

@@ -143,7 +143,8 @@ def test_close_in_the_middle_of_a_turn(setting: Setting) -> None:
     setting.router.close()
 
 
-def test_last_messages_still_leave(setting: Setting) -> None:
+def test_last_messages_still_leave(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router, "LINGER", 10_000)  # the thread that sends may not have its turn within 200 ms
     client = setting.connect()
     client.send(b"x")
     setting.run_until(lambda: setting.seen)

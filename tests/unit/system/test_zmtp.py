@@ -130,20 +130,27 @@ def test_a_peer_that_wants_credentials_is_told_apart(context):
 
 
 def test_heartbeats_are_answered(context):
-    with context.socket(zmq.ROUTER) as nervous:
-        nervous.linger = 0
-        nervous.setsockopt(zmq.HEARTBEAT_IVL, 20)
-        nervous.setsockopt(zmq.HEARTBEAT_TIMEOUT, 60)
-        port = nervous.bind_to_random_port("tcp://127.0.0.1")
-        connection = DealerConnection(f"tcp://127.0.0.1:{port}")
-        connection.send(b"a")
-        assert nervous.poll(10000)
-        who, _ = nervous.recv_multipart()
-        with pytest.raises(NoAnswer):
-            connection.recv(time.monotonic() + 0.4)  # it would have been cut off six times over
-        nervous.send_multipart([who, b"b"])
-        assert connection.recv(soon()) == b"b"
-        connection.close()
+    def is_kept():
+        with context.socket(zmq.ROUTER) as nervous:
+            nervous.linger = 0
+            nervous.setsockopt(zmq.HEARTBEAT_IVL, 20)
+            nervous.setsockopt(zmq.HEARTBEAT_TIMEOUT, 150)
+            port = nervous.bind_to_random_port("tcp://127.0.0.1")
+            connection = DealerConnection(f"tcp://127.0.0.1:{port}")
+            try:
+                connection.send(b"a")
+                assert nervous.poll(10000)
+                who, _ = nervous.recv_multipart()
+                with pytest.raises(NoAnswer):
+                    connection.recv(time.monotonic() + 0.6)  # it would have been cut off three times over
+                nervous.send_multipart([who, b"b"])
+                return connection.recv(soon()) == b"b"
+            except TransportError:
+                return False  # we stood still for so long that it was right to cut us off
+            finally:
+                connection.close()
+
+    eventually(is_kept)
 
 
 def test_a_name_is_resolved_and_every_address_tried(context):
@@ -201,7 +208,10 @@ def test_where_nobody_can_be(endpoint, words):
 
 
 class Stranger:
-    """A listener that sends given bytes to whoever connects, and keeps or closes the connection."""
+    """A listener that sends given bytes to whoever connects, and keeps or closes the connection.
+
+    An event among the chunks is waited for.
+    """
 
     def __init__(self, *chunks, hang_up=False, pause=0.0, deaf=False):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -225,6 +235,9 @@ class Stranger:
         with peer:
             try:
                 for chunk in self._chunks:
+                    if isinstance(chunk, threading.Event):
+                        chunk.wait(10)
+                        continue
                     peer.sendall(chunk)
                     self._done.wait(self._pause)
                 if self._hang_up:
@@ -299,11 +312,12 @@ def test_a_slow_peer_is_understood_byte_by_byte():
 
 
 def test_half_a_message_is_kept_for_the_next_wait():
-    frame = encode_frame(b"late")
-    with Stranger(GREETING + READY + frame[:3], frame[3:], pause=0.3) as stranger:
+    frame, rest = encode_frame(b"late"), threading.Event()
+    with Stranger(GREETING + READY + frame[:3], rest, frame[3:]) as stranger:
         connection = DealerConnection(stranger.endpoint)
         with pytest.raises(NoAnswer):
             connection.recv(time.monotonic() + 0.05)
+        rest.set()
         assert connection.recv(soon()) == b"late"
         connection.close()
 
@@ -325,12 +339,12 @@ def test_a_message_without_end_is_cut_off(monkeypatch):
 
 def test_pings_alone_do_not_extend_a_deadline():
     ping = encode_frame(b"\4PING\0\x0acontext", COMMAND)
-    with Stranger(GREETING + READY, *[ping] * 200, pause=0.01) as stranger:
+    with Stranger(GREETING + READY, *[ping] * 1000, pause=0.01) as stranger:
         connection = DealerConnection(stranger.endpoint)
         began = time.monotonic()
         with pytest.raises(NoAnswer):
             connection.recv(time.monotonic() + 0.1)
-        assert time.monotonic() - began < 1.8
+        assert time.monotonic() - began < 8
         connection.close()
 
 

@@ -22,6 +22,7 @@ from circus.top.memory import memory_path, recall, remember
 from circus.top.plot import nice_top, plot
 from circus.top.record import Recorder, Replay
 from circus.top.targets import Target, find_targets
+from harness.waiting import eventually
 from tests.unit.top.fakedaemon import FakeDaemon
 from tests.unit.top.stories import NOW, live, sample
 
@@ -330,6 +331,7 @@ def test_painter():
     window = Window()
     painter = client.Painter(window, {})
     painter.start()
+    eventually(lambda: window.lines)  # who is stopped at once draws nothing
     painter.stop()
     assert not painter.is_alive()
     assert window.lines[0] == "Circus Top"

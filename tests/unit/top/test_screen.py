@@ -177,7 +177,9 @@ def test_several_daemons(daemon, tmp_path_factory):
         at(daemon, scenario, "--control", other.control)
 
 
-def test_daemons_are_discovered(daemon, tmp_path_factory):
+def test_daemons_are_discovered(daemon, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("circus.top.discovery.PATIENCE", 60.0)  # what is told while it looks stays to be seen
+
     async def scenario(stage):
         await stage.sees("no daemon yet")
         await stage.sees("looking for daemons at udp://127.0.0.1:")
@@ -208,10 +210,10 @@ def test_a_thousand_rows(short_path):
         await stage.sees("1000 workers")
         await stage.press("asterisk", "M", "end")
         await stage.sees(r"report")
-        began = time.process_time()  # the load of others does not count
+        began = time.thread_time()  # neither the load of others counts, nor what the stream costs the daemon here
         for _ in range(20):
             await stage.press("up")
-        assert time.process_time() - began < 3
+        assert time.thread_time() - began < 3
 
     with FakeDaemon(short_path, workers=1000) as fake:
         at(fake, scenario)
@@ -521,7 +523,7 @@ def test_the_chart_has_the_past(daemon):
         await stage.press("1")
         await stage.sees(r"CPU % of web .*\[10m\].*mean")
         await stage.sees("▂|▃|▄|▅|▆|█")
-        assert daemon.asked("history")
+        await stage.until(lambda: daemon.asked("history"), "history")
         await stage.press("v")
         await stage.sees("RSS of web")
         await stage.press("left_square_bracket")
@@ -606,7 +608,8 @@ def test_a_reload_is_followed_worker_by_worker(daemon):
         daemon.say("watcher.web.reap", {"process_pid": 101, "time": time.time(), "seq": 3, "exit_code": 0, "wid": 1})
         await stage.sees(r"1 of 3 replaced")
 
-    at(daemon, scenario)
+    # 101 is no longer measured, and there until its end is told.
+    at(daemon, scenario, "--process-timeout", 60)
 
 
 def test_what_a_configuration_changes_is_shown_first(daemon):
