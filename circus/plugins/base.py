@@ -150,6 +150,7 @@ class CircusPlugin:
 
     def _begin_stop(self) -> None:
         self.running = self._owes_stop = False
+        self._hear_no_more()
         pending = None
         try:
             pending = self.handle_stop()
@@ -183,14 +184,18 @@ class CircusPlugin:
                     self._asyncio_loop.run_until_complete(self._await_stop(pending))
             except Exception:
                 logger.exception("handle_stop of the plugin %r failed", self.name)
-        if hasattr(self, "substream") and not self.substream.closed():
-            self.substream.stop_on_recv()
+        self._hear_no_more()
         tasks = asyncio.all_tasks(self._asyncio_loop)
         for task in tasks:
             task.cancel()
         if tasks:
             self._asyncio_loop.run_until_complete(asyncio.wait(tasks, timeout=self.stop_timeout))
         self._disconnect()
+
+    def _hear_no_more(self) -> None:
+        # Nothing comes after handle_stop, which may have given back what handle_recv needs.
+        if hasattr(self, "substream") and not self.substream.closed():
+            self.substream.stop_on_recv()
 
     def initialize(self) -> None:
         """Connect to both endpoints and subscribe; called by :meth:`start` after ``handle_init``."""
@@ -272,7 +277,7 @@ class CircusPlugin:
             await pending
         except Exception:
             self._tell_failure(data)
-        if not self.substream.closed():
+        if self.running and not self.substream.closed():
             self.substream.on_recv(self._deliver)
 
     def _tell_failure(self, data: list[bytes]) -> None:

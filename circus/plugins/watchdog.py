@@ -171,6 +171,8 @@ class WatchDog(CircusPlugin):
         if self.sock is None:
             self._bind()
             return  # nobody could be heard, so nobody was silent
+        # Beats that came while we had no turn, or waited for the daemon, count before anybody is judged.
+        self.receive_udp_socket(self.sock.fileno(), self.loop.READ)
         limit = self.loop_rate * self.max_count
         now = time.monotonic()
         for pid, status in list(self.pid_status.items()):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from circus.client import ReplyReader
 from circus.system.transport import get_connection
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Messages that may wait here: some seconds of the statistics of a thousand processes.
 _WAITING = 20_000
+_LOOK_AGAIN = 0.01
 
 
 class Subscription:
@@ -44,6 +47,8 @@ class Subscription:
         self.topics: set[str] = set()
         self._socket: zmq.Socket[bytes] = context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVHWM, _WAITING)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._is_up = False
         self.subscribe(topics)
         self._reader = ReplyReader(self._socket, self._take)
 
@@ -58,6 +63,24 @@ class Subscription:
         else:
             await asyncio.to_thread(get_connection, self._socket, self.endpoint, self._ssh_server)
         self._reader.attach(asyncio.get_running_loop())
+
+    async def wait_connected(self, patience: float) -> bool:
+        """Wait until the other side is there; what is subscribed to goes out to it then, and not before.
+
+        :param patience: seconds.
+        :returns: whether it came in time.
+        """
+        deadline = time.monotonic() + patience
+        while not self._look_whether_up():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN)
+        return True
+
+    def _look_whether_up(self) -> bool:
+        while not self._socket.closed and self._monitor.poll(0):
+            self._is_up = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        return self._is_up
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Listen to these prefixes and no others."""
@@ -81,4 +104,7 @@ class Subscription:
     def close(self) -> None:
         """Stop listening. May be called more than once."""
         self._reader.close()
+        if not self._socket.closed:
+            self._socket.disable_monitor()
+            self._monitor.close()
         self._socket.close()

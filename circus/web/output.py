@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 Batch = dict[str, Any]
 
-#: How long a subscription takes to arrive, before the lines so far are asked for; longer through ssh.
+#: How long a subscription takes to arrive on a connection that is there, before the lines so far are asked for; longer
+#: through ssh. And how long the connection is waited for.
 _SUBSCRIBED, _SUBSCRIBED_SSH = 0.15, 0.6
+_CONNECTING = 3.0
 #: Seconds that lines are gathered for.
 GATHERED = 0.1
 #: Lines and characters of a watcher that are told for each such time; the newest ones. What was written during a longer
@@ -196,6 +198,7 @@ class OutputRelay:
                 await opened.open()
                 self._subscription = opened
             self._subscription.subscribe(self._topics())
+            await self._subscription.wait_connected(_CONNECTING)
 
     def _hear(self, topic: str, payload: Any) -> None:
         if not topic.startswith(_EVERYTHING) or not isinstance(payload.get("lines"), list):

@@ -135,6 +135,28 @@ def test_watchers_are_chosen_and_kept_in_the_address(page: Any, opened: Served) 
     assert "w=images" in page.url
 
 
+def test_lines_of_another_choice_that_were_on_their_way_are_left_out(
+    page: Any, opened: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.goto(f"{opened.url}logs")
+    expect(page.locator(".log-line").first).to_be_visible()
+    tell = opened.mock.tell
+
+    def say_more(now: float) -> None:
+        """With every tick, and also when a page makes its choice: before that is known."""
+        world = opened.mock.world
+        world._line("web", next(iter(world.workers["web"].values())), "on its way", now, "stdout")
+        tell(now)
+
+    monkeypatch.setattr(opened.mock, "tell", say_more)
+    expect(page.locator(".log-line").last).to_contain_text("on its way")
+    page.locator(".picker summary").click()
+    page.get_by_label("Find a watcher").fill("imag")
+    page.get_by_label("images").check()
+    expect(page.locator(".log-line").filter(has_text="images.").first).to_be_visible()
+    expect(page.locator(".log-line").filter(has_text="on its way")).to_have_count(0)
+
+
 def test_what_the_daemon_keeps_can_be_downloaded(page: Any, opened: Served) -> None:
     page.goto(f"{opened.url}logs")
     with page.expect_download() as caught:

@@ -6,8 +6,10 @@ import asyncio
 import shlex
 import subprocess
 import sys
+import threading
 
 import pytest
+import zmq
 
 from circus import __version__, plugins
 from circus.exc import CallError
@@ -210,6 +212,46 @@ def test_an_asynchronous_handle_stop_that_fails_is_told(make, caplog):
     make(Failing).start()
     assert "handle_stop of the plugin 'plain' failed" in caplog.text
     assert "no luck" in caplog.text
+
+
+@pytest.mark.parametrize("takes", ["a moment", "a while"])
+def test_no_event_comes_after_the_stop(make, tmp_path, takes):
+    """What handle_recv needs may have been given back: a closed file, say."""
+
+    class Leaving(Plain):
+        def handle_init(self):
+            self.story.append("init")
+
+        def begin(self):
+            self.story.append("event")
+            self.stop()
+
+        def handle_recv(self, data):
+            return self.begin() if takes == "a moment" else self.begin_later()
+
+        async def begin_later(self):
+            self.begin()
+
+        async def handle_stop(self):
+            self.story.append("stop")
+            await asyncio.sleep(0.1)
+
+    with zmq.Context() as context, context.socket(zmq.XPUB) as daemon:
+        daemon.linger = 0
+        daemon.bind(f"ipc://{tmp_path}/pub")
+        plugin = make(Leaving)
+        plugin.endpoint, plugin.pubsub_endpoint = f"ipc://{tmp_path}/ctl", f"ipc://{tmp_path}/pub"
+
+        def publish():
+            daemon.recv()  # its subscription
+            for number in range(20):
+                daemon.send_multipart([b"watcher.web.spawn", b"%d" % number])
+
+        publisher = threading.Thread(target=publish)
+        publisher.start()
+        plugin.start()
+        publisher.join()
+    assert plugin.story == ["init", "event", "stop"]
 
 
 @pytest.mark.parametrize(("word", "active"), [("no", False), ("TRUE", True), (False, False)])

@@ -25,7 +25,7 @@ def clock(monkeypatch):
 def plugin(make, clock):
     """One that listens, and knows the daemon's watchers ``web`` and ``Batch Job``."""
     found = make(WatchDog, loop_rate="10")
-    found.sock = mock.Mock()
+    found.sock = mock.Mock(recvfrom=mock.Mock(side_effect=BlockingIOError))
     found.starting = False
     found._names = {"web", "batch_job"}
     yield found
@@ -227,9 +227,19 @@ def test_silent_processes_are_ended_and_forgotten(plugin, clock, caplog):
     assert "watcher:web, process 7 has sent no heart beat for 30.1 s: it is ended" in caplog.messages
 
 
+def test_heart_beats_that_wait_to_be_read_count(plugin, clock):
+    """The plugin had no turn for long, or the daemon took its time to answer: the workers did their part."""
+    tell(plugin, "spawn", process_pid=7)
+    tell(plugin, "spawn", process_pid=8)
+    clock.return_value = 1100.0
+    plugin.sock.recvfrom.side_effect = [(b"7;1", ("127.0.0.1", 4)), BlockingIOError]
+    plugin.look_after()
+    assert plugin.cast.mock_calls == [mock.call("kill", name="web", pid=8)]
+
+
 def test_how_they_are_ended_can_be_said(make, clock):
     plugin = make(WatchDog, watchers_stop_signal="sigkill", watchers_graceful_timeout="0.5", loop_rate="1")
-    plugin.sock, plugin.starting = mock.Mock(), False
+    plugin.sock, plugin.starting = mock.Mock(recvfrom=mock.Mock(side_effect=BlockingIOError)), False
     tell(plugin, "spawn", process_pid=7)
     plugin.starting = False
     clock.return_value = 1004.0

@@ -8,10 +8,13 @@ import math
 from pathlib import Path
 
 import pytest
+import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
 from circus.model.dashboard import Endpoint
+from circus.top.subscription import Subscription
+from circus.top.targets import Target
 from circus.web.assets import Assets
 from circus.web.audit import Audit
 from circus.web.endpoints import endpoint_id, label_of
@@ -262,6 +265,52 @@ def test_a_relay_tells_everybody_without_gap_and_double():
     assert [message["lost"] for message in late] == [0, 3]
     assert early[0]["first"] is True
     assert other == []
+
+
+def test_the_past_is_asked_for_when_the_subscription_has_arrived(tmp_path):
+    """However long the connection takes: what is written between the answer and the subscription, nobody would tell."""
+    endpoint = f"ipc://{tmp_path}/pub"
+
+    class Slow(Anybody):
+        ssh = None
+        pubsub = endpoint
+        target = Target("x", endpoint)
+        arrived = None
+
+        def __init__(self, context):
+            self.context = context
+
+        async def call(self, command, properties):
+            self.arrived = self.publisher.poll(0)
+            return {"lines": [], "ends": {}}
+
+    async def story():
+        with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
+            daemon = Slow(context)
+            daemon.publisher = publisher
+            relay = OutputRelay(daemon)
+            following = asyncio.ensure_future(relay.follow(Listener(["web"])))
+            await asyncio.sleep(0.5)
+            publisher.bind(endpoint)
+            await following
+            relay.close()
+            return daemon.arrived
+
+    assert asyncio.run(story())
+
+
+def test_who_is_not_there_is_not_waited_for_for_ever(tmp_path):
+    async def story():
+        with zmq.Context() as context:
+            subscription = Subscription(context, f"ipc://{tmp_path}/nobody", ["output."], print)
+            await subscription.open()
+            try:
+                return await subscription.wait_connected(0.05)
+            finally:
+                subscription.close()
+                subscription.close()  # contract: may be called again
+
+    assert asyncio.run(story()) is False
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.lists(st.integers(1, 4), max_size=8), st.sets(st.integers(0, 8)))

@@ -110,6 +110,7 @@ export function mount(ctx) {
 
   function subscribe() {
     list.clear();
+    outdated = true;
     list.setEmpty("Waiting for output…");
     for (const key of Object.keys(captured)) delete captured[key];
     const eid = endpoint.value || null;
@@ -190,9 +191,13 @@ export function mount(ctx) {
   }
 
   let firsts = 0;
+  /** Until the first answer, what comes is of another choice, and was on its way when this one was made. */
+  let outdated = false;
   const stops = [
     live.on("lines", (message) => {
+      if (outdated && !message.first) return;
       if (message.first) {
+        outdated = false;
         Object.assign(captured, message.captured || {});
         firsts += 1;
       }
