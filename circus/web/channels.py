@@ -225,10 +225,9 @@ class Watcher(Channel):
             return {}
         last = self.daemon.records.last(self.key)
         if not self._series_until or len(self.viewers) == 1:
-            self._series_until = last
+            self._series_until = last or now  # without a record: the first one is growth
         # Not a sample more: those who listen already get it as growth, and so will the new one.
-        until = self._series_until or now
-        return {"series": self.daemon.records.series(node, until=until)}
+        return {"series": self.daemon.records.series(node, until=self._series_until)}
 
     def growth(self, now: float) -> dict[str, Any]:
         node, last = self._node(), self.daemon.records.last(self.key)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import zmq
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from circus.model.dashboard import Endpoint
 from circus.top.subscription import Subscription
 from circus.top.targets import Target
+from circus.web import channels
 from circus.web.assets import Assets
 from circus.web.audit import Audit
 from circus.web.endpoints import endpoint_id, label_of
@@ -180,6 +183,30 @@ def test_the_time_before_comes_from_the_model():
     assert told["read_rate"][0] is None
     records.take([], 101.0, {})
     assert records.last("web") == 0.0
+
+
+@pytest.mark.parametrize("recorded", [0, 1, 3])
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_page_misses_no_sample_behind_its_snapshot(recorded, pages):
+    """Also when nothing has been recorded yet: a console that has just begun, a watcher among very many."""
+    model = model_with()
+    daemon = SimpleNamespace(model=model, records=Records())
+    channel = channels.Watcher(SimpleNamespace(), "watcher:x/web", daemon, "web")
+    nodes = [model.root.children["web"]]
+    now = time.time()
+    times = [round(now - recorded + number, 2) for number in range(recorded + 3)]
+
+    def record(at):
+        daemon.records.take(nodes, at, {})
+
+    for at in times[:recorded]:
+        record(at)
+    channel.viewers = set(range(pages))
+    told = list(channel.extra(now - 0.5)["series"]["time"])
+    for at in times[recorded:]:
+        record(at)
+        told += channel.growth(at).get("series", {}).get("time", [])
+    assert told == times
 
 
 def test_sparklines_grow_and_stay_a_minute_long():
