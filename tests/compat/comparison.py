@@ -55,10 +55,11 @@ class Side:
         argv = ("--endpoint", self.daemon.endpoint, *arguments)
         return Output(*self.circusctl.run(*argv, cwd=self.daemon.directory, stdin=stdin, variables=variables))
 
-    def take_events(self, awaited: Sequence[str], apart: bool) -> list[str]:
+    def take_events(self, awaited: Sequence[str], apart: bool, each: bool = False) -> list[str]:
         """All events since the last time, once those in ``awaited`` (``watcher.event``) are among them.
 
         :param apart: sort them by watcher.
+        :param each: sort them by process, in the order in which these were told of first.
         """
         assert self.recorder is not None
 
@@ -78,6 +79,9 @@ class Side:
         eventually(caught_up, interval=0)
         self.names.learn()
         heard = [event for event in self.recorder.heard if event.watcher != CLOCK]
+        if each:
+            processes = list(dict.fromkeys(event.pid for event in heard))
+            heard.sort(key=lambda event: processes.index(event.pid))
         taken = self.names.events(sorted(heard, key=lambda event: event.watcher) if apart else heard)
         self.recorder.clear()
         return taken
@@ -196,15 +200,22 @@ class Duo:
         replies = self.on_both(lambda side: side.names.value(side.daemon.caller.raw(*frames, deadline=deadline)))
         self.compare(f"raw {label}", replies)
 
-    def events(self, *awaited: str, ours: Sequence[str] = (), label: str = "", apart: bool = False) -> None:
+    def events(
+        self, *awaited: str, ours: Sequence[str] = (), label: str = "", apart: bool = False, each: bool = False
+    ) -> None:
         """Compare all events since the last time, once those in ``awaited`` (``watcher.event``) have come.
 
         :param ours: events that the subject alone sends, awaited as well.
         :param label: of the step; by default it is named after the step before.
         :param apart: the order among different watchers does not count.
+        :param each: nor does that among different processes: one may be replaced before another has ended.
         """
         label = label or f"of {self._steps[-1]}"
-        self.compare(f"events {label}", self.on_both(lambda side: side.take_events(self._awaited(side, awaited, ours), apart)))
+
+        def take(side: Side) -> list[str]:
+            return side.take_events(self._awaited(side, awaited, ours), apart, each)
+
+        self.compare(f"events {label}", self.on_both(take))
 
     def _awaited(self, side: Side, both: Sequence[str], ours: Sequence[str]) -> Sequence[str]:
         return [*both, *ours] if side is self.sides["subject"] and not self.same else both

@@ -151,7 +151,7 @@ def test_kill(sleepers):
     sleepers.call("kill", name="web", pid="{pid:web:0}", signum="KILL", waiting=True)
     sleepers.events("web.kill", "web.spawn")
     sleepers.call("kill", name="web", signum=9)
-    sleepers.events("web.spawn", "web.spawn")
+    sleepers.events("web.spawn", "web.spawn", each=True)
     sleepers.call("kill", name="web", pid=1, waiting=True)
     sleepers.call("kill", name="web", pid="xx")
     sleepers.call("kill", name="web", signum="++")
