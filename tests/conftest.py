@@ -26,6 +26,8 @@ from harness.turns import Turns  # noqa: E402
 
 #: Directories whose tests run real processes.
 CHECKED = ("integration", "e2e", "compat")
+#: Files that take a minute, most of which they wait.
+LONG = (TESTS / "unit" / "top" / "test_screen.py",)
 #: Tells the processes of pytest-xdist the directory of their turns.
 TURNS = "CIRCUS_TESTS_TURNS"
 turns = pytest.StashKey[Turns]()
@@ -73,8 +75,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that run alone come first: then nobody has to wait for the end of a long one."""
-    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
+    """Those that run alone come first: then nobody has to wait for the end of a long one. And a long file comes early:
+    at the end the other processes would wait for it."""
+    items.sort(key=lambda item: (item.get_closest_marker("alone") is None, item.path not in LONG))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -95,8 +95,9 @@ def output_of(process: Process) -> bytes:
 
 
 def environment_of(process: Process) -> dict[str, str]:
+    """That of a program that is, or becomes, a sleep: nothing that stands before it on the way."""
     path = Path(f"/proc/{process.pid}")
-    eventually((path / "cmdline").read_bytes)
+    eventually(lambda: (path / "cmdline").read_bytes().partition(b"\0")[0].endswith(b"sleep"))
     return dict(item.split("=", 1) for item in (path / "environ").read_text().split("\0") if item)
 
 
