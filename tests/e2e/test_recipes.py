@@ -71,11 +71,11 @@ def test_a_worker_waits_for_redis(tmp_path: Path, redis: FakeRedis) -> None:
 
 
 def test_a_redis_that_never_comes_is_told_by_why(tmp_path: Path, redis: FakeRedis) -> None:
-    with worker(tmp_path, redis.port, 0.5) as daemon:
+    with worker(tmp_path, redis.port, 2) as daemon:  # several tries: the last one is not to meet a stall
         eventually(lambda: "failed" in daemon.call("why", name="worker")["cause"])
         reply = daemon.call("why", name="worker")
         assert reply["cause"] == (
-            f"hook before_start (redis_hooks.wait_for_redis) failed: no Redis at 127.0.0.1:{redis.port} within 0.5 s: "
+            f"hook before_start (redis_hooks.wait_for_redis) failed: no Redis at 127.0.0.1:{redis.port} within 2 s: "
             "-LOADING Redis is loading the dataset in memory"
         )
         assert (reply["status"], reply["wanted"]) == ("stopped", "running")
