@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from circus.client import ReplyReader
 from circus.system.transport import get_connection
@@ -33,6 +32,7 @@ class Subscription:
     :param topics: prefixes wanted from the beginning.
     :param deliver: called with topic and decoded JSON of each message; what is no JSON is left out.
     :param ssh_server: ``user@host[:port]`` to go through.
+    :param awaited: :meth:`wait_connected` will be called.
     """
 
     def __init__(
@@ -42,12 +42,15 @@ class Subscription:
         topics: Iterable[str],
         deliver: Callable[[str, Any], None],
         ssh_server: str | None = None,
+        *,
+        awaited: bool = False,
     ) -> None:
         self.endpoint, self._deliver, self._ssh_server = endpoint, deliver, ssh_server
         self.topics: set[str] = set()
         self._socket: zmq.Socket[bytes] = context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVHWM, _WAITING)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        #: Tells that the connection is there; only until it was waited for: nobody would read what it tells later.
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) if awaited else None
         self._is_up = False
         self.subscribe(topics)
         self._reader = ReplyReader(self._socket, self._take)
@@ -67,20 +70,23 @@ class Subscription:
     async def wait_connected(self, patience: float) -> bool:
         """Wait until the other side is there; what is subscribed to goes out to it then, and not before.
 
-        :param patience: seconds.
+        :param patience: seconds; the first call alone waits, later ones while it does.
         :returns: whether it came in time.
         """
         deadline = time.monotonic() + patience
-        while not self._look_whether_up():
-            if time.monotonic() > deadline:
-                return False
+        while self._monitor is not None and time.monotonic() < deadline:
+            if self._monitor.poll(0):
+                self._is_up = True
+                break
             await asyncio.sleep(_LOOK_AGAIN)
-        return True
-
-    def _look_whether_up(self) -> bool:
-        while not self._socket.closed and self._monitor.poll(0):
-            self._is_up = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        self._stop_monitor()
         return self._is_up
+
+    def _stop_monitor(self) -> None:
+        if self._monitor is not None:
+            self._socket.disable_monitor()
+            self._monitor.close()
+            self._monitor = None
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Listen to these prefixes and no others."""
@@ -104,7 +110,5 @@ class Subscription:
     def close(self) -> None:
         """Stop listening. May be called more than once."""
         self._reader.close()
-        if not self._socket.closed:
-            self._socket.disable_monitor()
-            self._monitor.close()
+        self._stop_monitor()
         self._socket.close()

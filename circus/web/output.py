@@ -138,7 +138,8 @@ class OutputRelay:
         """Begin to tell a page what it wants."""
         self._followers.add(follower)
         try:
-            await self._subscribe()
+            subscription = await self._subscribe()
+            await subscription.wait_connected(_CONNECTING)  # not in there: others need not wait one after the other
             await asyncio.sleep(_SUBSCRIBED if self._daemon.ssh is None else _SUBSCRIBED_SSH)
             properties: dict[str, Any] = {"lines": follower.lines}
             if follower.watchers:
@@ -188,17 +189,17 @@ class OutputRelay:
     def _topics(self) -> set[str]:
         return {topic for follower in self._followers for topic in follower.topics}
 
-    async def _subscribe(self) -> None:
+    async def _subscribe(self) -> Subscription:
         async with self._opening:
             if self._subscription is None:
                 if self._daemon.pubsub is None:
                     raise Problem(503, f"{self._daemon.endpoint} has not said yet where it publishes")
                 endpoint = self._daemon.target.reachable(self._daemon.pubsub)
-                opened = Subscription(self._daemon.context, endpoint, (), self._hear, self._daemon.ssh)
+                opened = Subscription(self._daemon.context, endpoint, (), self._hear, self._daemon.ssh, awaited=True)
                 await opened.open()
                 self._subscription = opened
             self._subscription.subscribe(self._topics())
-            await self._subscription.wait_connected(_CONNECTING)
+            return self._subscription
 
     def _hear(self, topic: str, payload: Any) -> None:
         if not topic.startswith(_EVERYTHING) or not isinstance(payload.get("lines"), list):

@@ -329,7 +329,7 @@ def test_the_past_is_asked_for_when_the_subscription_has_arrived(tmp_path):
 def test_who_is_not_there_is_not_waited_for_for_ever(tmp_path):
     async def story():
         with zmq.Context() as context:
-            subscription = Subscription(context, f"ipc://{tmp_path}/nobody", ["output."], print)
+            subscription = Subscription(context, f"ipc://{tmp_path}/nobody", ["output."], print, awaited=True)
             await subscription.open()
             try:
                 return await subscription.wait_connected(0.05)
