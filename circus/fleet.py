@@ -229,13 +229,34 @@ class Fleet:
         for group in groups.values():
             batches = [[watcher] for watcher in group] if self.warmup_delay else [group]
             for batch in batches:
-                futures = [watcher._reload(graceful, sequential, cause) for watcher in batch]
+                futures = [self._reload_in_turn(watcher, graceful, sequential, cause) for watcher in batch]
                 results = await asyncio.gather(*futures, return_exceptions=True)
                 failures += [str(result) for result in results if isinstance(result, Exception)]
                 if self.warmup_delay:
                     await asyncio.sleep(self.warmup_delay)
         if failures:
             raise CircusError("; ".join(failures))
+
+    def _reload_in_turn(self, watcher: Watcher, graceful: bool, sequential: bool, cause: str) -> Any:
+        """Reload one of several. One that is not up is waited for no longer than until its first trouble.
+
+        A reload of one that is up ends by itself: it is called off if its new workers do not live.
+        """
+        if graceful and watcher.supervision.machine.stage is Stage.UP:
+            return watcher._reload(graceful, sequential, cause)
+        turn = Ticket("turn")
+        watcher.supervision.on_trouble = turn.settle
+
+        def done(reloaded: Any) -> None:
+            if reloaded.cancelled():
+                turn.settle()
+            elif reloaded.exception() is not None:
+                turn.fail(reloaded.exception())
+            else:
+                turn.settle(reloaded.result())
+
+        watcher._reload(graceful, sequential, cause).add_done_callback(done)
+        return as_future(turn, self._boot.real)
 
     def reopen_logs(self) -> None:
         """Open the daemon's and all watchers' log files again by name (after logrotate)."""

@@ -258,8 +258,9 @@ def _next_try(watcher: Watcher) -> tuple[int, float, float] | None:
     machine = watcher.supervision.machine
     if machine.stage not in (Stage.STARTING, Stage.UP):
         return None
-    taken = {slot.wid for slot in machine.slots.values()}
-    missing = watcher.numprocesses - sum(not slot.leaving for slot in machine.slots.values())
+    served = machine.served()
+    taken = {slot.wid for slot in machine.slots.values()} | served
+    missing = watcher.numprocesses - sum(not slot.leaving for slot in machine.slots.values()) - len(served)
     free = [wid for wid in range(1, watcher.numprocesses + 1) if wid not in taken][: max(0, missing)]
     if not free:
         return None

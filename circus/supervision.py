@@ -114,7 +114,8 @@ class Supervision:
         self.spawn_error: tuple[float, str] | None = None
         #: Since when the watcher is in its present stage.
         self.since = time.time()
-        #: Called once each time a start meets its first failure (the arbiter goes on to the next watcher then).
+        #: Called once, at the first failure that a start meets: a worker could not be started, or ended by itself
+        #: and will be replaced (others need not wait any longer for this watcher then).
         self.on_trouble: Callable[[], object] | None = None
         #: Told of each change of stage (on_demand, shutdown).
         self.on_stage: Callable[[Any, steps.Stage], None] | None = None
@@ -273,6 +274,9 @@ class Supervision:
     def _spawn_failed(self, sid: int, text: str, *, passing: bool = False) -> None:
         self.spawn_error = (time.time(), text)
         self.feed(steps.SpawnFailed(sid, text, passing))
+        self._tell_trouble()
+
+    def _tell_trouble(self) -> None:
         trouble, self.on_trouble = self.on_trouble, None
         if trouble is not None:
             trouble()
@@ -318,8 +322,11 @@ class Supervision:
 
     def _drained(self, worker: Worker) -> None:
         slot = self.machine.slots.get(worker.sid)
-        leftovers = bool(slot is not None and slot.ending and self._await_leftovers(worker))
+        asked_for = bool(slot is not None and slot.ending)
+        leftovers = asked_for and self._await_leftovers(worker)
         self.feed(steps.Exited(worker.sid, worker.exit, leftovers))
+        if not asked_for and self.watcher.respawn:
+            self._tell_trouble()
 
     def _await_leftovers(self, worker: Worker) -> bool:
         """After a worker we ended: find what remains of its tree, ask it to end too, and wait for it."""

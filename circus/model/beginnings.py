@@ -39,7 +39,7 @@ class Beginnings(Endings):
                 self._finish(self.op)
                 return
             self.stage = Stage.STARTING
-            self._filling = True
+            self._begin_filling()
             self._next_spawn_at = 0.0
             self._do(steps.Streams(open=True))
 
@@ -180,14 +180,14 @@ class Beginnings(Endings):
                 self._retire(slot, "max_age")
             else:
                 self._mark(slot, old=True)
-                self._filling = True
+                self._begin_filling()
                 self._why[self.next_wid()] = f"replaces pid {slot.pid}, which reached max_age"
 
         self._wake(slot.born + age, too_old)
 
     def _up(self) -> None:
         """All workers of a start are running: ask after_start, then be active."""
-        if not self._present:
+        if not self._present and not (self._spent and self.rules.numprocesses):
             self._shut(self.op or Operation(Wish.STOP, ""), cause="it has no process to run", start_after=False)
             return
         if self._asking_after_start:

@@ -188,6 +188,8 @@ class Endings(Machine):
         if ended_by_itself:
             was = "was " if (fact.returncode or 0) < 0 else ""
             self._why[slot.wid] = f"replaces pid {slot.pid}, which {was}{describe_exit(fact.returncode)}"
+            if self._filling and not self.rules.respawn and not slot.old:
+                self._spent.add(slot.wid)
         final = ended_by_itself and fact.returncode in self.rules.stop_exit_codes
         if ended_by_itself and not slot.old and not final:
             wait = self.pace.died(slot.wid, lived, self.now, self.rules.backoff, self.rand)

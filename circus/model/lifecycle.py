@@ -63,7 +63,8 @@ class Lifecycle(Rollout):
             case Wish.RELOAD:
                 self._want_reload(fact)
             case Wish.RESIZE:
-                self._filling = self._filling or self.stage in (Stage.STARTING, Stage.UP)
+                if self.stage in (Stage.STARTING, Stage.UP):
+                    self._begin_filling()
                 self._resizes.append(fact.ticket)
             case Wish.KILL:
                 self._want_kill(fact)
@@ -87,14 +88,14 @@ class Lifecycle(Rollout):
             return
         if self.op is not None:  # starting, or any operation that ends with the watcher up
             self.op.tickets.append((Wish.START, fact.ticket))
-            self._filling = True
+            self._begin_filling()
             return
         self.pace.clear()
         self.op = self._begin(fact)
         if self.stage is Stage.IDLE:
             self._open(self.op)
         else:
-            self._filling = True
+            self._begin_filling()
 
     def _follow_the_stop(self, fact: steps.Wanted) -> None:
         """While the watcher goes down something that brings it up again is wanted: it follows the stop."""
@@ -166,7 +167,7 @@ class Lifecycle(Rollout):
             op.surge = True
             for slot in self.alive():
                 self._mark(slot, old=True)
-            self._filling = True
+            self._begin_filling()
 
     def _want_kill(self, fact: steps.Wanted) -> None:
         params = fact.params or {}

@@ -56,6 +56,8 @@ class Machine:
         #: look at the other 999.
         self._present = self._coming = self._old = self._leaving = self._ending = 0
         self._filling = False
+        #: Ids of workers that have had their one life since filling began (only with ``respawn`` off).
+        self._spent: set[int] = set()
         self._stop_asked = False
         self._opening = 0
         self._asking_after_start = False
@@ -96,9 +98,13 @@ class Machine:
         """The lowest worker id that no worker has."""
         return self._free[0] if self._free else self._next_wid
 
+    def served(self) -> set[int]:
+        """Worker ids that need nobody any more, for one has run under them and none may follow."""
+        return self._spent if self._filling and not self.rules.respawn else set()
+
     def retry_in(self) -> dict[int, float]:
         """Seconds until each worker id that is being held back may be tried again."""
-        used = {s.wid for s in self.slots.values()}
+        used = {s.wid for s in self.slots.values()} | self.served()
         held = {w: self.pace.not_before(w) - self.now for w in range(1, self.rules.numprocesses + 1) if w not in used}
         return {w: t for w, t in held.items() if t > 0}
 
@@ -218,6 +224,12 @@ class Machine:
         """The ``count`` lowest worker ids that no worker has."""
         found = self._free[:1] if count == 1 else heapq.nsmallest(count, self._free)
         return [*found, *range(self._next_wid, self._next_wid + count - len(found))]
+
+    def _begin_filling(self) -> None:
+        """From now on missing workers are started, each id once where ``respawn`` is off."""
+        if not self._filling:
+            self._filling = True
+            self._spent.clear()
 
     def _drop(self, slot: Slot) -> None:
         if self.slots.pop(slot.sid, None) is None:

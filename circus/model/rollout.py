@@ -42,7 +42,8 @@ class Rollout(Beginnings):
     def _fill(self) -> None:
         """Start the workers that are missing, as far as pacing, warm-up and hooks allow now."""
         # One that is ending keeps its place until it is gone: its port and files may be needed by the next.
-        missing = self.rules.numprocesses - self._present - self._ending
+        served = self.served()
+        missing = self.rules.numprocesses - self._present - self._ending - len(served)
         if missing <= 0 and not self._leaving:
             self._why.clear()  # of those that needed no successor
         if missing <= 0 or not (self._filling or (self.rules.respawn and not self.rules.on_demand)):
@@ -55,7 +56,7 @@ class Rollout(Beginnings):
             return
         earliest = math.inf
         # One that is held back does not hold up the others, nor may it come back at once under another id.
-        for wid in self._lowest_free(missing):
+        for wid in [wid for wid in self._lowest_free(missing + len(served)) if wid not in served][:missing]:
             if self.stage not in (Stage.STARTING, Stage.UP) or (one_by_one and self._coming):
                 return
             ready_at = max(self._next_spawn_at, self.pace.not_before(wid))  # a spawn may fail, or ask for a pause
@@ -86,7 +87,7 @@ class Rollout(Beginnings):
 
     def _advance(self) -> None:
         """Carry the current operation as far as the facts allow."""
-        if self._present < self.rules.numprocesses or self._coming:
+        if self._present + len(self.served()) < self.rules.numprocesses or self._coming:
             return
         if self._old:
             self._replace_old()
@@ -120,7 +121,7 @@ class Rollout(Beginnings):
                     return
                 slot = self.slots.get(op.queue.pop(0))
                 if slot is not None and not slot.leaving:
-                    self._filling = True
+                    self._begin_filling()
                     self._retire(slot, op.cause or "reload")
                 return
             if self._leaving and any(s.leaving and s.pid in op.before for s in self.slots.values()):

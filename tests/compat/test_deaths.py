@@ -67,6 +67,16 @@ def test_no_respawn(duo):
     duo.call("list", name="web")
 
 
+def test_tasks_that_run_once(duo):
+    """Each is run once although it has ended before the next is started, and what comes after is started, too."""
+    duo.start("[watcher:once]\ncmd = sh -c 'echo done >> {dir}/told'\nnumprocesses = 2\nwarmup_delay = 1\n"
+              "respawn = False\npriority = 9\n[watcher:web]\ncmd = sleep 98765432\n")
+    duo.on_both(lambda side: side.daemon.wait_status("web", "active"))
+    duo.on_both(lambda side: side.daemon.wait_status("once", "stopped"))
+    duo.call("list", name="web")
+    duo.observe("runs", lambda side: (side.daemon.directory / "told").read_text())
+
+
 def test_stubborn_process(duo):
     duo.start(f"[watcher:web]\ncmd = {child_command('ignores_term')}\ngraceful_timeout = 0.4\n")
     ready(duo, "web", 1)

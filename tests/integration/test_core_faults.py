@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 import circus.supervision
-from circus.exc import Superseded
+from circus.exc import CircusError, Superseded
 from circus.model import steps
 from circus.process import Process
 from circus.story import story
@@ -77,6 +77,60 @@ def test_a_clock_that_is_set_changes_nothing(stage, monkeypatch, jump):
 
 
 # -- parts that fail ------------------------------------------------------------------------------------------------
+
+
+#: A watcher whose workers never run together: each has ended before the next is started.
+LOOPS = {"cmd": "false", "name": "loops", "numprocesses": 2, "warmup_delay": 0.02, "priority": 9}
+
+
+def test_a_watcher_that_never_comes_up_keeps_no_other_one_from_running(stage):
+    async def scenario():
+        arbiter = stage.arbiter(LOOPS, {"cmd": SLEEP, "name": "web"})
+        await arbiter.start()
+        web = arbiter.get_watcher("web")
+        for again in (arbiter.restart, arbiter.reload, lambda: arbiter.reload(graceful=False)):
+            [before] = web.pids
+            await again()
+            assert web.is_active()
+            [after] = web.pids
+            assert after != before
+        await arbiter.start_watchers()
+        assert arbiter.get_watcher("loops").status() == "starting"
+
+    stage.run(scenario())
+
+
+def test_a_reload_still_tells_what_was_called_off(stage):
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web"}, {**LOOPS, "cmd": SLEEP})
+        await arbiter.start()
+        loops, web = arbiter.get_watcher("loops"), arbiter.get_watcher("web")
+        before = loops.pids, web.pids
+        loops.cmd = "false"
+        with pytest.raises(CircusError, match="loops: reload called off, the old workers stay"):
+            await arbiter.reload()
+        assert loops.pids == before[0]
+        assert web.pids != before[1]
+
+    stage.run(scenario())
+
+
+def test_tasks_that_run_once_are_run_once_each_and_those_behind_them_have_their_turn(stage):
+    """With a warm-up they were run again and again, and nothing of lower priority was ever started."""
+    told = stage.directory / "told"
+
+    async def scenario():
+        arbiter = stage.arbiter(
+            {"cmd": f"sh -c 'echo $(circus.wid) >> {told}'", "name": "once", "numprocesses": 3,
+             "warmup_delay": 0.1, "respawn": False, "priority": 9},
+            {"cmd": SLEEP, "name": "web"},
+        )
+        await arbiter.start()
+        assert arbiter.get_watcher("web").is_active()
+        await until(lambda: arbiter.get_watcher("once").is_stopped())
+
+    stage.run(scenario())
+    assert sorted(told.read_text().split()) == ["1", "2", "3"]
 
 
 def test_a_publisher_that_fails_does_not_keep_workers_from_stopping(stage):

@@ -468,6 +468,46 @@ def test_start_fills_up_a_watcher_without_respawn() -> None:
     assert play.settled == {"start": {"started": [1003], "kept": [1002]}}
 
 
+def test_without_respawn_each_worker_has_one_life_even_while_others_are_still_to_start() -> None:
+    play = Play(numprocesses=3, warmup_delay=1.0, respawn=False)
+    play.want(Wish.START)
+    for wid in (1, 2, 3):
+        assert [slot.wid for slot in play.machine.slots.values()] == [wid]
+        assert not play.machine.retry_in()
+        play.die(code=0)
+        assert "start" not in play.settled
+        play.advance(1)
+    assert play.next_pid == 1003
+    assert play.settled["start"] == {"started": [], "kept": []}
+    assert [event for event in play.events if event != "spawn"] == ["reap", "reap", "reap", "start", "stop"]
+    assert play.machine.because == "respawn is off"
+    play.advance(3600)
+    assert play.next_pid == 1003
+
+
+def test_without_respawn_an_early_end_leaves_the_others_to_be_started() -> None:
+    play = Play(numprocesses=3, warmup_delay=1.0, respawn=False)
+    play.want(Wish.START)
+    play.die()
+    play.advance(5)
+    assert [slot.wid for slot in play.machine.slots.values()] == [2, 3]
+    assert play.settled["start"] == {"started": [1002, 1003], "kept": []}
+    assert play.machine.status == "active"
+    play.want(Wish.RESTART)
+    play.advance(5)
+    assert sorted(slot.wid for slot in play.machine.slots.values()) == [1, 2, 3]
+
+
+def test_respawn_that_is_put_on_while_workers_are_started_replaces_those_that_ended() -> None:
+    play = Play(numprocesses=2, warmup_delay=1.0, respawn=False)
+    play.want(Wish.START)
+    play.die()
+    play.rules.respawn = True
+    play.advance(5)
+    assert sorted(slot.wid for slot in play.machine.slots.values()) == [1, 2]
+    assert play.machine.status == "active"
+
+
 def test_an_on_demand_watcher_goes_idle_without_a_stop_event() -> None:
     play = started(on_demand=True)
     play.advance(5)
