@@ -224,8 +224,8 @@ def _reason(watcher: Watcher, wait: tuple[int, float, float] | None) -> str:
     if machine.failed_starts and supervision.spawn_error is not None:
         tries = "" if watcher.max_retry == -1 else f" of {max(1, watcher.max_retry)}"
         return f"{text}; try {machine.failed_starts}{tries} failed: {supervision.spawn_error[1]}"
-    if wait is not None:
-        times = machine.pace.failures(wait[0])
+    times = 0 if wait is None else machine.pace.failures(wait[0])
+    if wait is not None and times:
         return f"{text}; worker {wait[0]} ended too soon {times} time{'s' * (times != 1)} in a row"
     return text
 
@@ -283,8 +283,10 @@ def _next(watcher: Watcher, wait: tuple[int, float, float] | None) -> str:
         return _stopping_next(watcher)
     if watcher.supervision.asking() is not None:
         return "it goes on when the hook has answered, or its time is over"
-    if wait is not None:
+    if wait is not None and wait[2]:
         return f"next try in {span(wait[1])}: worker {wait[0]}, back-off {span(wait[2])}"
+    if wait is not None:
+        return f"worker {wait[0]} is started in {span(wait[1])}: warmup_delay"
     if machine.stage is Stage.STARTING:
         return "it is active when all its processes are running"
     if watcher.max_age > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 from typing import Any
@@ -15,7 +16,7 @@ import circus.supervision
 from circus.exc import CircusError, Superseded
 from circus.model import steps
 from circus.process import Process
-from circus.story import story
+from circus.story import explain, story
 from harness.stage import SLEEP
 
 
@@ -96,6 +97,21 @@ def test_a_watcher_that_never_comes_up_keeps_no_other_one_from_running(stage):
             assert after != before
         await arbiter.start_watchers()
         assert arbiter.get_watcher("loops").status() == "starting"
+
+    stage.run(scenario())
+
+
+def test_a_warm_up_is_told_as_such(stage):
+    async def scenario():
+        arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", "numprocesses": 2, "warmup_delay": 600})
+        started = arbiter.start()
+        web = arbiter.get_watcher("web")
+        await until(lambda: web.pids)
+        told = explain(web)
+        assert told["reason"] == "1 of 2 processes running"
+        assert re.fullmatch(r"worker 2 is started in .*: warmup_delay", told["next"])
+        await web.stop()
+        await started
 
     stage.run(scenario())
 
