@@ -140,10 +140,20 @@ class Endpoint:
                 self._daemon_process(subtopic, payload.get("name") or name, payload, now)
             elif isinstance(payload.get("query_endpoint"), str):
                 self.query_endpoint = payload["query_endpoint"]
+        elif self._is_late(name, None if subtopic is None else int(subtopic), payload, now):
+            return
         elif subtopic is not None:
             self._worker(self._watcher(name, payload.get("watcher")), int(subtopic), payload, now)
         else:
             self._aggregate(self._watcher(name, payload.get("watcher")), payload, now)
+
+    def _is_late(self, res_name: str, pid: int | None, payload: Mapping[str, Any], now: float) -> bool:
+        """Whether it would bring back a row of what has ended since it was measured."""
+        watcher = self.root.children.get(res_name)
+        if watcher is not None and (pid is None or pid in watcher.children):
+            return False
+        at = number(payload.get("time")) or now
+        return self._chronicle.is_gone(res_name, pid, at) or self._chronicle.is_gone(res_name, None, at)
 
     def _take_snapshot(self, data: Any, now: float) -> None:
         for item in data.items() if isinstance(data, dict) else data:

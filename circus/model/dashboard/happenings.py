@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _KEPT = 2000
+#: Seconds after the end of a process in which something that was measured before may still arrive. Samples and
+#: events come by different ways.
+_LATE = 2.0
 _ENVELOPE = frozenset({"seq", "watcher", "res_name", "event", "time", "cause", "process_pid", "wid", "exit_code"})
 #: How bad an event is: what colour it gets, and whether it is an alert.
 _BAD = frozenset({"hook_failure"})
@@ -132,6 +135,8 @@ class Chronicle:
         self._last_exits: dict[tuple[str, int | None], int | None] = {}
         #: When which worker ended unasked, in the last hour or so.
         self._deaths: deque[tuple[float, str, int | None]] = deque(maxlen=_KEPT)
+        #: When which process ended, or (with None for the pid) which watcher was removed; the latest last.
+        self._gone: dict[tuple[str, int | None], float] = {}
 
     def begin_again(self) -> None:
         """The daemon was lost and is back, perhaps as another one that counts from the beginning."""
@@ -146,6 +151,7 @@ class Chronicle:
         self._live.append(told.seq)
         self.events.append(told)
         self._count(told)
+        self._note_end(told)
         return True
 
     def merge(self, told: list[Happening], run_id: str) -> list[Happening]:
@@ -165,6 +171,9 @@ class Chronicle:
         self.events = deque(merged, maxlen=_KEPT)
         for each in fresh:
             self._count(each)
+        self._gone.clear()
+        for each in merged:
+            self._note_end(each)
         self._last_seq = max([self._last_seq, *(each.seq for each in told)])
         return fresh
 
@@ -186,6 +195,22 @@ class Chronicle:
             if each.pid is not None and each.pid in pids and each.event in ("spawn", "kill", "reap")
         }
         return list(found.values())
+
+    def _note_end(self, told: Happening) -> None:
+        if told.event in ("spawn", "add"):
+            self._gone.pop((told.watcher, told.pid), None)
+            self._gone.pop((told.watcher, None), None)
+        elif (told.event == "reap" and told.pid is not None) or told.event == "remove":
+            key = (told.watcher, told.pid)
+            self._gone.pop(key, None)
+            self._gone[key] = told.time
+            if len(self._gone) > _KEPT:
+                del self._gone[next(iter(self._gone))]
+
+    def is_gone(self, watcher: str, pid: int | None, at: float) -> bool:
+        """Whether something that was measured ``at`` that time is of a process (None: a watcher) there is no more."""
+        ended = self._gone.get((watcher, pid))
+        return ended is not None and at < ended + _LATE
 
     def _count(self, told: Happening) -> None:
         if told.event == "reap" and told.expected is False:

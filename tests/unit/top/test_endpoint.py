@@ -134,6 +134,55 @@ def test_events_are_followed_at_once():
     assert tree(endpoint) == {}
 
 
+def test_what_was_measured_before_an_end_and_comes_after_it_brings_nobody_back():
+    """Else a worker that was replaced is shown for some seconds more, and after its successor."""
+    endpoint = live()
+    endpoint.take("event", event("spawn", seq=1, process_pid=12, wid=3), NOW)
+    endpoint.take("stat", sample(12, wid=3), NOW)
+    endpoint.take("event", event("reap", seq=2, process_pid=12, wid=3, time=NOW + 1), NOW + 1)
+    endpoint.take("event", event("spawn", seq=3, process_pid=13, wid=3, time=NOW + 1), NOW + 1)
+    endpoint.take("stat", sample(12, wid=3, time=NOW + 1.1), NOW + 1.2)
+    endpoint.take("stat", old_sample(12), NOW + 1.2)
+    endpoint.take("stat", sample(14, wid=4, time=NOW + 1.1), NOW + 1.2)  # nobody told that it began
+    assert tree(endpoint) == {"web": [13, 14]}
+    endpoint.take("stat", sample(12, wid=5, time=NOW + 9), NOW + 9)  # the number was used again
+    assert 12 in web(endpoint).children
+
+
+def test_a_process_that_got_the_number_of_another_one_is_shown_at_once():
+    endpoint = live()
+    endpoint.take("event", event("reap", seq=1, process_pid=12, wid=3), NOW)
+    endpoint.take("event", event("spawn", seq=2, process_pid=12, wid=1), NOW)
+    endpoint.take("stat", sample(12, wid=1), NOW)
+    assert tree(endpoint) == {"web": [12]}
+
+
+def test_what_was_measured_of_a_removed_watcher_does_not_bring_it_back():
+    endpoint = live()
+    endpoint.take("stat", total(), NOW)
+    endpoint.take("event", event("remove", seq=1, time=NOW + 1), NOW + 1)
+    endpoint.take("stat", total(), NOW + 1)
+    endpoint.take("stat", sample(12), NOW + 1)
+    assert tree(endpoint) == {}
+    endpoint.take("event", event("add", seq=2, time=NOW + 1), NOW + 1)
+    endpoint.take("stat", total(time=NOW + 1), NOW + 1)
+    assert tree(endpoint) == {"web": []}
+
+
+def test_a_journal_tells_of_ends_in_their_order():
+    endpoint = live()
+    told = [("spawn", 12), ("reap", 12), ("spawn", 12)]
+    journal = [
+        {"seq": seq, "watcher": "web", "res_name": "web", "event": name, "time": NOW, "process_pid": pid}
+        for seq, (name, pid) in enumerate(told, 1)
+    ]
+    endpoint.take("event", event("spawn", seq=3, process_pid=12), NOW)
+    endpoint.take("journal", {"events": journal, "daemon": "abc"}, NOW)
+    endpoint.take("stats", {"infos": {"web": {}}}, NOW)
+    endpoint.take("stat", sample(12), NOW)
+    assert tree(endpoint) == {"web": [12]}
+
+
 def test_unexpected_ends_count_as_restarts_where_nobody_counts_them():
     endpoint = Endpoint("e")
     endpoint.take("connected", {}, NOW)
