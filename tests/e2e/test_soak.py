@@ -150,6 +150,10 @@ def descriptors(daemon: Daemon) -> list[str]:
 def test_fifty_watchers_churning(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "silence")
     with Daemon(tmp_path, configuration()) as daemon, daemon.events() as events:
+        # Tests that run beside this one are no part of the daemon's day; its beginning is judged elsewhere.
+        put_first(daemon.pid)
+        begun_with = daemon.call("dstats")["info"]["loop_stall_max"]
+
         def at_rest() -> bool:
             return set(daemon.call("status")["statuses"].values()) == {"stopped"}
 
@@ -160,11 +164,9 @@ def test_fifty_watchers_churning(tmp_path: Path) -> None:
         daemon.call("dstats")  # keeps one descriptor, for the next time
         before = Counter(descriptors(daemon))
         memory = psutil.Process(daemon.pid).memory_info().rss
-        assert daemon.call("start", waiting=True)["status"] == "ok"
         metronome = Metronome()
-        # Tests that run beside this one are no part of the daemon's day.
-        put_first(daemon.pid)
         put_first(metronome.pid)
+        assert daemon.call("start", waiting=True)["status"] == "ok"
         crowd = Crowd(daemon, 4)
         try:
             end = time.monotonic() + SECONDS
@@ -202,7 +204,8 @@ def test_fifty_watchers_churning(tmp_path: Path) -> None:
         assert spawns > 100
         assert grown < 30e6, figures
         # What others on the machine take is not the daemon's fault; its turns are cut into several by them.
-        assert info["loop_stall_max"] < LONGEST_STALL + 3 * max(0.0, late - 0.005), figures
+        stall = info["loop_stall_max"]
+        assert stall == begun_with or stall < LONGEST_STALL + 3 * max(0.0, late - 0.005), figures
 
 
 def no(leaked: Counter[str]) -> bool:

@@ -79,6 +79,16 @@ class Stage:
             assert time.monotonic() < end, f"not: {what}\n{self.text}"
             await self.pilot.pause(0.02)
 
+    async def click(self, text, condition):
+        """Click on a text on the screen until it had its effect: lines may move while one aims."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"clicking on {text!r} did nothing\n{self.text}"
+            lines = self.text.split("\n")
+            line = next((y for y, each in enumerate(lines) if text in each), None)
+            if line is not None:
+                await self.pilot.click(offset=(lines[line].index(text), line))
+
     async def begin_at(self, pattern):
         """Wait until workers are shown; then put the cursor on the first row whose name fits."""
         await self.sees(r"web\.1")
@@ -702,10 +712,7 @@ def test_marked_rows(daemon):
 def test_menu_and_mouse(daemon):
     async def scenario(stage):
         await stage.sees(r"web\.1")
-        lines = stage.text.split("\n")
-        line = next(y for y, text in enumerate(lines) if "report" in text)
-        await stage.pilot.click(offset=(lines[line].index("report"), line))
-        assert stage.main.table.current.name == "report"
+        await stage.click("report", lambda: stage.main.table.current.name == "report")
         await stage.press("enter")
         await stage.sees("r +Restart")
         await stage.press("s")
