@@ -22,6 +22,8 @@ from circus.model.slots import (
 )
 from circus.model.steps import Phase, Stage, Wish
 
+_NONE: frozenset[int] = frozenset()
+
 
 class Machine:
     """The state, and who may change it.
@@ -98,9 +100,9 @@ class Machine:
         """The lowest worker id that no worker has."""
         return self._free[0] if self._free else self._next_wid
 
-    def served(self) -> set[int]:
+    def served(self) -> set[int] | frozenset[int]:
         """Worker ids that need nobody any more, for one has run under them and none may follow."""
-        return self._spent if self._filling and not self.rules.respawn else set()
+        return self._spent if self._spent and self._filling and not self.rules.respawn else _NONE
 
     def retry_in(self) -> dict[int, float]:
         """Seconds until each worker id that is being held back may be tried again."""
