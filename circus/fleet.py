@@ -135,7 +135,7 @@ class Fleet:
             turn = Ticket("turn")
             turn.on_done(lambda _: self._boot.call_later(self.warmup_delay, following)
                          if self.warmup_delay else self._boot.call_soon(following))
-            watcher.supervision.on_trouble = turn.settle
+            watcher.supervision.until_trouble(turn)
             wish = watcher.wish(Wish.START, "daemon start" if boot else cause)
             wish.on_done(lambda _: turn.settle())
 
@@ -245,7 +245,7 @@ class Fleet:
         if graceful and watcher.supervision.machine.stage is Stage.UP:
             return watcher._reload(graceful, sequential, cause)
         turn = Ticket("turn")
-        watcher.supervision.on_trouble = turn.settle
+        watcher.supervision.until_trouble(turn)
 
         def done(reloaded: Any) -> None:
             if reloaded.cancelled():

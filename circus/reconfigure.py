@@ -245,7 +245,7 @@ class _Change:
             watcher._cfg = dict(step.new)
             watcher.numprocesses = max(0, int(step.new["numprocesses"]))
             turn = Ticket("turn")
-            watcher.supervision.on_trouble = turn.settle
+            watcher.supervision.until_trouble(turn)
             watcher.supervision.wish(Wish.RESIZE, self.cause).on_done(lambda _: turn.settle())
             await _settled(turn)
 

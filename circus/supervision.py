@@ -114,9 +114,8 @@ class Supervision:
         self.spawn_error: tuple[float, str] | None = None
         #: Since when the watcher is in its present stage.
         self.since = time.time()
-        #: Called once, at the first failure that a start meets: a worker could not be started, or ended by itself
-        #: and will be replaced (others need not wait any longer for this watcher then).
-        self.on_trouble: Callable[[], object] | None = None
+        #: Those that wait for this watcher, see :meth:`until_trouble`.
+        self._turns: list[Ticket] = []
         #: Told of each change of stage (on_demand, shutdown).
         self.on_stage: Callable[[Any, steps.Stage], None] | None = None
         self._stage = self.machine.stage
@@ -276,10 +275,18 @@ class Supervision:
         self.feed(steps.SpawnFailed(sid, text, passing))
         self._tell_trouble()
 
+    def until_trouble(self, turn: Ticket) -> None:
+        """Settle ``turn`` at the first trouble: a worker cannot be started, or ends by itself and is to be replaced.
+
+        Others need not wait any longer for this watcher then.
+        """
+        self._turns = [each for each in self._turns if not each.done]
+        self._turns.append(turn)
+
     def _tell_trouble(self) -> None:
-        trouble, self.on_trouble = self.on_trouble, None
-        if trouble is not None:
-            trouble()
+        turns, self._turns = self._turns, []
+        for turn in turns:
+            turn.settle()
 
     def _set_up(self, worker: Worker) -> None:
         """The child has executed its program, or told why it could not."""

@@ -97,14 +97,6 @@ class Lifecycle(Rollout):
         else:
             self._begin_filling()
 
-    def _follow_the_stop(self, fact: steps.Wanted) -> None:
-        """While the watcher goes down something that brings it up again is wanted: it follows the stop."""
-        self._supersede(self.op, fact.wish)
-        self._supersede(self.next_op, fact.wish)
-        if self.op is not None:
-            self.op.wish = Wish.STOP  # the start half of a restart is replaced, too
-        self.next_op = self._begin(fact)
-
     def _want_stop(self, fact: steps.Wanted) -> None:
         if self.stage is Stage.IDLE and self.op is None:
             self._settle(fact.ticket)

@@ -150,7 +150,7 @@ def descriptors(daemon: Daemon) -> list[str]:
 def test_fifty_watchers_churning(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "silence")
     with Daemon(tmp_path, configuration()) as daemon, daemon.events() as events:
-        # Tests that run beside this one are no part of the daemon's day; its beginning is judged elsewhere.
+        # Tests that run beside this one are no part of the daemon's day, and its beginning none of this.
         put_first(daemon.pid)
         begun_with = daemon.call("dstats")["info"]["loop_stall_max"]
 

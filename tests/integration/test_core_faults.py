@@ -101,6 +101,21 @@ def test_a_watcher_that_never_comes_up_keeps_no_other_one_from_running(stage):
     stage.run(scenario())
 
 
+def test_all_who_wait_for_a_watcher_that_does_not_come_up_have_their_turn(stage):
+    async def scenario():
+        told = stage.directory / "go"
+        loops = {**LOOPS, "cmd": f"sh -c 'until test -e {told}; do sleep 0.01; done'", "warmup_delay": 600}
+        arbiter = stage.arbiter(loops, {"cmd": SLEEP, "name": "web"})
+        starts = [arbiter.start(), arbiter.start_watchers()]
+        await until(lambda: arbiter.get_watcher("loops").pids)
+        assert not arbiter.get_watcher("web").pids
+        told.touch()
+        await asyncio.gather(*starts)
+        assert arbiter.get_watcher("web").is_active()
+
+    stage.run(scenario())
+
+
 def test_a_warm_up_is_told_as_such(stage):
     async def scenario():
         arbiter = stage.arbiter({"cmd": SLEEP, "name": "web", "numprocesses": 2, "warmup_delay": 600})
