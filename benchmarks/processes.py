@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 CPUCLOCK_SCHED = 2
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class Late(Exception):
@@ -105,6 +108,37 @@ def collect_orphans(pids: Iterable[int], seconds: float = 10.0) -> None:
         return not left
 
     wait_until(gone, seconds, f"{len(left)} killed processes to vanish")
+
+
+def end_all_below(seconds: float = 10.0) -> None:
+    """End every process below this one, by force, also those started meanwhile; Late when some do not vanish."""
+    me = os.getpid()
+    while below := descendants(me):
+        kill_all(below)
+        collect_orphans(below, seconds)
+
+
+def leave_nothing_when_ended(directory: Path) -> None:
+    """From now on SIGHUP, SIGINT and SIGTERM end this process with 128 + their number, and all it made with it.
+
+    Not by an exception: one that is raised while a finalizer runs is told and dropped, and the run would go on.
+
+    :param directory: where the files of this run are.
+    """
+
+    def end(signum: int, _frame: object) -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        try:
+            end_all_below()
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+            os.write(2, f"ended by {signal.Signals(signum).name}\n".encode())
+            os._exit(128 + signum)
+
+    for each in ENDING:
+        if signal.getsignal(each) is not signal.SIG_IGN:  # nohup(1)
+            signal.signal(each, end)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str, pause: float = 0.005) -> None:

@@ -13,7 +13,6 @@ import os
 import platform
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -47,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     processes.adopt_orphans()
     raise_descriptor_limit()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     path, in_memory = choose_directory(size)
+    processes.leave_nothing_when_ended(path)
     place = Place(path)
     began_at = time.monotonic()
     try:
@@ -58,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run.warm_up()
         run.all_turns(workloads)
     finally:
-        processes.kill_all(below := processes.descendants(os.getpid()))
-        processes.collect_orphans(below)
+        processes.end_all_below()
         place.close()
     rows = report.rows_of(asked_for(workloads, options.only), run.values)
     print(head)

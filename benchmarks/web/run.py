@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -45,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"run.py: {error}", file=sys.stderr)
         return 2
     processes.adopt_orphans()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    place = Place(Path(tempfile.mkdtemp(prefix="cbw-")))
+    path = Path(tempfile.mkdtemp(prefix="cbw-"))
+    processes.leave_nothing_when_ended(path)
+    place = Place(path)
     began_at = time.monotonic()
     load_before = os.getloadavg()[0]
     try:
@@ -59,8 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"run.py: {error}", file=sys.stderr)
         return 1
     finally:
-        processes.kill_all(below := processes.descendants(os.getpid()))
-        processes.collect_orphans(below)
+        processes.end_all_below()
         place.close()
     titles = {kind.key: kind.title for kind in kinds}
     span = f"{time.monotonic() - began_at:.0f} s, load at the end {os.getloadavg()[0]:.1f}"
