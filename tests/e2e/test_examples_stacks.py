@@ -141,6 +141,44 @@ def test_a_web_framework(checkout: Path, name: str) -> None:
         eventually(lambda: not any(is_alive(each) for each in orphans))
 
 
+#: A server that always hears of connections, none of which is for it: as a worker that others are faster than.
+LATE = """
+import os, socketserver, sys
+
+class Late(socketserver._ServerSelector):
+    def select(self, timeout=None):
+        print("heard", flush=True)
+        if sys.argv[1] == "waiting":
+            os.set_blocking(server.fileno(), True)
+        return [server]
+
+socketserver._ServerSelector = Late
+from mysite import graceful
+graceful.pre_hook(None)
+server = socketserver.TCPServer(("127.0.0.1", 0), None)
+server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("how", ["waiting", "not waiting"])
+def test_a_chaussette_worker_that_others_are_faster_than_ends_when_told(how: str) -> None:
+    argv = [sys.executable, "-c", LATE, how]
+    with subprocess.Popen(argv, cwd=EXAMPLES / "django", stdout=subprocess.PIPE) as worker:
+        try:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == b"heard\n"
+            threading.Thread(target=worker.stdout.read).start()
+
+            for _ in range(5):
+                worker.terminate()  # again when nothing comes of it, as the first may come right before accept(2)
+                with suppress(subprocess.TimeoutExpired):
+                    worker.wait(3)
+                    break
+            assert worker.returncode == 0
+        finally:
+            worker.kill()
+
+
 # -- services --------------------------------------------------------------------------------------------------------
 
 
