@@ -35,12 +35,14 @@ class Outlet:
     :param lane: the lane whose thread calls the sinks; the pump changes it when they get stuck.
     """
 
-    __slots__ = ("__weakref__", "buffer", "drops", "key", "lane", "owner", "pipes")
+    __slots__ = ("__weakref__", "buffer", "drops", "key", "lane", "owner", "pipes", "relayed")
 
     def __init__(self, key: object, owner: object, lane: Lane) -> None:
         self.key, self.owner, self.lane = key, owner, lane
         #: Pipes that lead here; changed under the pump's lock.
         self.pipes: set[Readable] = set()
+        #: Its lane only writes, and the main lane reads for it; changed under the pump's lock.
+        self.relayed = False
         policy = getattr(owner, "overflow", "block")
         #: None when workers wait, else which end of the buffer loses bytes: "drop-oldest" or "drop-newest".
         self.drops = policy if policy in OVERFLOW_POLICIES[1:] else None
@@ -61,7 +63,7 @@ class Route:
     :param piece: bytes given to a custom sink in one call at most, unless a single line is longer.
     """
 
-    __slots__ = ("complained", "dresses_lines", "outlet", "sink", "whole_lines", "write")
+    __slots__ = ("complained", "dresses_lines", "in_pieces", "outlet", "sink", "whole_lines", "write")
 
     def __init__(self, outlet: Outlet, sink: SinkCall | None, piece: int) -> None:
         self.outlet, self.sink = outlet, sink
@@ -69,7 +71,14 @@ class Route:
         wanted = sink is not None and bool(getattr(sink, "whole_lines", True))
         self.whole_lines = wanted or outlet.drops is not None
         self.dresses_lines = bool(getattr(sink, "dresses_lines", False))
-        self.write: _Write = _discard if sink is None else _fast_path(sink) or _call_with_pieces(sink, piece)
+        #: How the sink is called; piece by piece when it is a foreign one, whose speed is Python's, not a disk's.
+        self.write: _Write
+        direct = _discard if sink is None else _fast_path(sink)
+        self.in_pieces = direct is None
+        if direct is not None:
+            self.write = direct
+        elif sink is not None:
+            self.write = _call_with_pieces(sink, piece)
 
     def end(self, block: bytes) -> bytes:
         """The last bytes of a source; a sink that dresses lines gets the end of the line, too."""

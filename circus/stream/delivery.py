@@ -1,7 +1,8 @@
 """From a pipe to a sink: one read, what of it is ready to be written, and the call.
 
 Used by the threads of :class:`circus.stream.pump.Pump`, which decides who reads what. Every method runs on
-the thread of the seat it is given and waits for nothing but the sink. Must not know how threads come and go.
+the thread of the seat it is given and waits for nothing but the sink, or for the thread that writes to it.
+Must not know how threads come and go.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ __all__ = ["Delivery"]
 #: that dress lines.
 PARTIAL_AFTER = 0.2
 BLOCK = 4096
+#: Bytes on their way to a thread that only writes, beyond which the reading thread waits for it.
+RELAY_BUFFER = 1 << 20
 
 
 class Delivery:
@@ -58,6 +61,8 @@ class Delivery:
             return -1
         if len(data) >= pipe.brim:
             seat.brimming = True
+            if not route.in_pieces:
+                seat.crowd.note(route.outlet)
         return len(data)
 
     def _pass_on(self, seat: Seat, pipe: Pipe, route: Route, data: bytes, block: bytes) -> None:
@@ -109,6 +114,8 @@ class Delivery:
                 self._call(seat, chunk)
                 return
             if lane.post_bounded(chunk, outlet.buffer, outlet.drops) if outlet.drops else lane.post(chunk):
+                if outlet.relayed:
+                    lane.await_room(RELAY_BUFFER)
                 return
             # That lane ended meanwhile; the outlet is bound to another one by now.
 

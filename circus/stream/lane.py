@@ -1,8 +1,9 @@
 """What one thread of the pump works on: the pipes that it reads, and an inbox of jobs and chunks.
 
-The main lane has all pipes of the house; a lane of its own is made for an outlet that is stuck. A
-:class:`Seat` is the thread's side: which lane it serves, and since when it has been inside a sink. Used by
-:mod:`circus.stream.pump`; knows neither pipes nor sinks.
+The main lane has all pipes of the house; a lane of its own is made for an outlet that is stuck, or that has
+more to write than one thread can read and write. A :class:`Seat` is the thread's side: which lane it serves,
+and since when it has been inside a sink; its :class:`Crowd` tells an outlet that needs a second thread. Used
+by :mod:`circus.stream.pump`; knows neither pipes nor sinks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from typing import Any, Protocol
 
 from circus.stream.poller import Poller
 
-__all__ = ["Chunk", "Job", "Lane", "Readable", "Seat"]
+__all__ = ["Chunk", "Crowd", "Job", "Lane", "Readable", "Seat"]
+
+#: CROWD pipes of one outlet that were all about to be full in CROWDED_ROUNDS rounds in a row have writers that
+#: wait for the reading thread.
+CROWD, CROWDED_ROUNDS = 4, 4
 
 
 class Readable(Protocol):
@@ -32,6 +37,33 @@ class Chunk:
         self.channel, self.route, self.data, self.pid = channel, route, data, pid
 
 
+class Crowd:
+    """Counts pipes that were about to be full, to find one outlet whose writers wait for their reader."""
+
+    __slots__ = ("_pipes", "_rounds", "_seen", "_suspect")
+
+    def __init__(self) -> None:
+        #: The outlet of the last full pipe of this round, and how many in a row led to it.
+        self._seen: Any = None
+        self._pipes = 0
+        #: The outlet that was crowded in the last round, and for how many rounds by now.
+        self._suspect: Any = None
+        self._rounds = 0
+
+    def note(self, outlet: object) -> None:
+        """A pipe that leads to ``outlet`` was about to be full."""
+        if outlet is not self._seen:
+            self._seen, self._pipes = outlet, 0
+        self._pipes += 1
+
+    def round_over(self) -> Any:
+        """The outlet that has been crowded for CROWDED_ROUNDS rounds, else None."""
+        outlet = self._seen if self._pipes >= CROWD else None
+        self._rounds = self._rounds + 1 if outlet is not None and outlet is self._suspect else 1
+        self._suspect, self._seen, self._pipes = outlet, None, 0
+        return outlet if outlet is not None and self._rounds >= CROWDED_ROUNDS else None
+
+
 class Seat:
     """One thread and what it is doing.
 
@@ -42,7 +74,9 @@ class Seat:
 
     __slots__ = (
         "brimming",
+        "busy_at",
         "channel",
+        "crowd",
         "ending",
         "ghost_round",
         "ghosts",
@@ -64,8 +98,10 @@ class Seat:
         #: Types of circus.stream.channel, which builds on this module.
         self.channel: Any = None
         self.route: Any = None
-        #: The outlet that this thread is kept for, after it was stuck in it.
+        #: The outlet that this thread is kept for, after it was stuck in it or because there is much to write.
         self.outlet: Any = None
+        #: When it last had a large chunk to write, for a thread that only writes; see the pump.
+        self.busy_at = 0.0
         self.since = 0.0
         #: When a call last took too long.
         self.slow_at = 0.0
@@ -75,6 +111,7 @@ class Seat:
         #: once though none was; see the pump.
         self.round_at = 0.0
         self.brimming = False
+        self.crowd = Crowd()
         self.small_rounds = 0
         self.ending = False
         #: The last round with a ready descriptor that nobody here reads, and how many such rounds in a row.
@@ -92,7 +129,8 @@ Job = Callable[[Seat], object]
 class Lane:
     """The pipes that one thread reads, by descriptor, and its inbox."""
 
-    __slots__ = ("backlog", "closed", "inbox", "lock", "partial", "pipes", "poller", "seat")
+    __slots__ = ("_awaited", "_hurried", "backlog", "closed", "inbox", "lock", "partial", "pipes", "poller", "room",
+                 "seat")
 
     def __init__(self) -> None:
         self.pipes: dict[int, Any] = {}
@@ -104,6 +142,10 @@ class Lane:
         self.inbox: deque[Job | Chunk] = deque()
         #: Bytes of chunks in the inbox.
         self.backlog = 0
+        self.room = threading.Condition(self.lock)
+        #: The backlog that somebody waits for, or None; and whether nobody is to wait any more.
+        self._awaited: int | None = None
+        self._hurried = False
         self.open()
 
     def open(self) -> None:
@@ -162,6 +204,20 @@ class Lane:
         # Nobody else posts chunks of this outlet in between: its pipes are read by one thread.
         return not chunk.data or self.post(chunk)
 
+    def await_room(self, limit: int) -> None:
+        """Wait until the backlog is ``limit`` bytes at most, or :meth:`hurry` is called; for one thread only."""
+        with self.lock:
+            while self.backlog > limit and not self._hurried:
+                self._awaited = limit
+                self.room.wait()
+            self._awaited = None
+
+    def hurry(self) -> None:
+        """Whoever waits for room, now or later, waits no more: the lane's thread is stuck."""
+        with self.lock:
+            self._hurried = True
+            self.room.notify_all()
+
     def next_item(self) -> Job | Chunk | None:
         """Take the oldest item out of the inbox."""
         with self.lock:
@@ -170,6 +226,8 @@ class Lane:
             item = self.inbox.popleft()
             if isinstance(item, Chunk):
                 self.backlog -= len(item.data)
+                if self._awaited is not None and self.backlog <= self._awaited:
+                    self.room.notify_all()
             return item
 
     def _drop_oldest(self) -> bool:

@@ -10,6 +10,12 @@ the policy of the sink, its pipes are not read (``block``: the workers wait, nob
 the main lane into a bounded buffer before it (``drop-oldest``, ``drop-newest``). When the sink has behaved
 for REJOIN_AFTER, its pipes come back and the thread ends. All threads are daemons: exit waits for none.
 
+Writers that together are faster than one thread can read and write get a second one for what they write to: the
+relay, a lane of its own whose thread only writes, while the main lane reads on and waits for it when it is far
+behind. There is one at a time, never for an outlet that drops or for a sink that is foreign Python code, and none
+on a machine with one processor. A relay that is stuck is a stuck outlet like any other: it gets its pipes. One
+that has little to do ends.
+
 Rules that keep this sound:
 
 1. A sink is called only by the thread whose lane its outlet is bound to; others post chunks to that lane.
@@ -20,6 +26,8 @@ Rules that keep this sound:
 
 from __future__ import annotations
 
+import math
+import os
 import select
 import threading
 import time
@@ -37,6 +45,10 @@ from circus.stream.watchdog import HUNG_AFTER, STUCK_AFTER, Watchdog
 
 __all__ = ["Pump"]
 
+#: A relay that was not given RELAY_WORTH bytes at once for RELAY_LINGER seconds ends.
+RELAY_WORTH, RELAY_LINGER = READ_SIZE // 4, 0.5
+#: No relay is tried for so long after there were no threads or descriptors for one, seconds.
+RELAY_AGAIN = 60.0
 #: A stuck sink is taken for healthy again after so many seconds without another slow call.
 REJOIN_AFTER = 5.0
 #: The thread stays for so long when there is no pipe left, seconds: workers are often replaced.
@@ -59,7 +71,9 @@ class Pump:
         self._lock = threading.Lock()
         self._main = Lane()
         self._seat: Seat | None = None
-        self._watchdog = Watchdog(lambda: self._seat, self._take_lane_from, self._report_hung)
+        self._relay: Seat | None = None
+        self._relay_after = 0.0 if _processors() > 1 else math.inf
+        self._watchdog = Watchdog(self._seats, self._take_lane_from, self._report_hung)
         self._delivery = Delivery(self._end)
         self._pipes: set[Pipe] = set()
         self._outlets: WeakValueDictionary[object, Outlet] = WeakValueDictionary()
@@ -103,7 +117,7 @@ class Pump:
         with self._lock:
             outlet = pipe.channel.route.outlet
             with pipe.lock:
-                if outlet.lane is not self._main and pipe.lane is not None:
+                if outlet.lane is not self._main and not outlet.relayed and pipe.lane is not None:
                     pipe.channel.overflowed += pipe.unread()
                 pipe.detach()
                 held = pipe.busy or pipe.lines.held
@@ -111,14 +125,14 @@ class Pump:
         if held:
             self._post(lambda: self._lane_that_reads(outlet), lambda seat: self._delivery.flush(seat, pipe))
 
-    def settle(self, channels: Iterable[Channel]) -> None:
-        """Wait until what was read has reached the sinks, 50 ms at most; never for a stuck sink."""
+    def settle(self, outlets: Iterable[Outlet]) -> None:
+        """Wait until what was read for ``outlets`` has reached the sinks, 50 ms at most; never for a stuck one."""
         end = time.monotonic() + SETTLE_LIMIT
-        for lane in {channel.route.outlet.lane for channel in channels}:
-            if self._is_stuck(lane):
+        for reading, writing in {(self._lane_that_reads(outlet), outlet.lane) for outlet in outlets}:
+            if self._is_stuck(reading) or self._is_stuck(writing):
                 continue
             reached = threading.Event()
-            if lane.post(_announce(reached)):
+            if reading.post(_announce(reached, reading, writing)):
                 reached.wait(max(0.0, end - time.monotonic()))
 
     def drain(self, pipes: list[Pipe], loop: Any, callback: Callable[[], object]) -> None:
@@ -168,6 +182,9 @@ class Pump:
 
     # -- threads ---------------------------------------------------------------------------------------------
 
+    def _seats(self) -> list[Seat]:
+        return [seat for seat in (self._seat, self._relay) if seat is not None]
+
     def _start(self) -> None:
         """Make sure that somebody serves the main lane. Under the lock."""
         if self._seat is None:
@@ -179,6 +196,9 @@ class Pump:
 
     def _seat_somebody(self) -> None:
         seat = self._seat = Seat(self._main)
+        self._start_thread(seat)
+
+    def _start_thread(self, seat: Seat) -> None:
         threading.Thread(target=self._serve, args=(seat,), name="circus-pump", daemon=True).start()
 
     def _serve(self, seat: Seat) -> None:
@@ -217,6 +237,9 @@ class Pump:
             return not self._leave_own_lane(seat)
         if not ready or seat.ending:
             return not self._leave_main_lane(seat)
+        crowded = seat.crowd.round_over()
+        if crowded is not None:
+            self._relieve(seat, crowded)
         seat.small_rounds = seat.small_rounds + 1 if at_once and not seat.brimming else 0
         if seat.small_rounds > BUSY_ROUNDS:
             time.sleep(PAUSE)
@@ -230,7 +253,7 @@ class Pump:
             return 0.0
         timeout = None if self._pipes else LINGER
         if seat.outlet is not None:
-            timeout = REJOIN_AFTER if seat.outlet.pipes else 0.0
+            timeout = (RELAY_LINGER if seat is self._relay else REJOIN_AFTER) if seat.outlet.pipes else 0.0
         if lane.partial:
             left = max(0.0, next(iter(lane.partial.values())) - time.monotonic())
             timeout = left if timeout is None else min(timeout, left)
@@ -247,6 +270,9 @@ class Pump:
 
     def _take_lane_from(self, seat: Seat, since: float) -> None:
         """``seat`` was found stuck: leave it to its outlet alone, and put a fresh thread in its place."""
+        if seat.outlet is not None:
+            self._end_relay(seat, since)
+            return
         with self._lock:
             with seat.lock:
                 if seat is not self._seat or seat.since != since or seat.route is None:
@@ -260,20 +286,63 @@ class Pump:
             self._seat_somebody()
             self._main.poller.wake()  # what was posted to the thread that got stuck
 
+    def _relieve(self, seat: Seat, outlet: Outlet) -> None:
+        """Let a relay write what is read for ``outlet``; on the main lane's thread, which is in no sink."""
+        now = time.monotonic()
+        if now < self._relay_after:
+            return
+        with self._lock:
+            if self._relay is not None or outlet.drops or outlet.lane is not seat.lane:
+                return
+            try:
+                relay = self._relay = Seat(Lane())
+                relay.outlet, relay.busy_at = outlet, now
+                self._start_thread(relay)
+            except (OSError, RuntimeError) as error:  # no descriptors, or no threads any more
+                if self._relay is not None:
+                    self._relay.lane.close()
+                self._relay, self._relay_after = None, now + RELAY_AGAIN
+                logger.warning("no second thread for the output of many workers (%s); one does it all", error)
+                return
+            outlet.lane, outlet.relayed = relay.lane, True
+
+    def _end_relay(self, seat: Seat, since: float) -> None:
+        """The relay was found stuck: its outlet becomes a stuck one, whose pipes it reads itself."""
+        lane, outlet = seat.lane, seat.outlet
+        with self._lock, seat.lock:
+            if seat is not self._relay or seat.since != since:
+                return
+            self._relay, seat.slow_at = None, time.monotonic()
+        lane.hurry()
+
+        def give_up_pipes(_: Seat) -> None:  # by the thread that read them: no chunk of theirs is on its way
+            with self._lock:
+                if outlet.lane is lane and outlet.relayed:
+                    outlet.relayed = False
+                    for pipe in outlet.pipes:
+                        self._move(pipe, lane)
+
+        self._post(lambda: self._main, give_up_pipes)
+
     def _report_hung(self, seat: Seat) -> None:
         drops, sink = seat.outlet.drops, seat.route.sink
         what = f"output is dropped ({drops})" if drops else "its workers wait"
         logger.warning("the stream %s takes no output for more than %g s; %s", sink, HUNG_AFTER, what)
 
     def _leave_own_lane(self, seat: Seat) -> bool:
-        """Back to the main lane, when the sink has behaved for a while or has nothing to write any more."""
-        lane, outlet = seat.lane, seat.outlet
-        if outlet.pipes and (lane.partial or time.monotonic() - seat.slow_at < REJOIN_AFTER):
+        """Back to the main lane, when the sink has behaved for a while or has nothing to write any more, or when
+        a relay has little to do.
+        """
+        lane, outlet, now = seat.lane, seat.outlet, time.monotonic()
+        needed = lane.partial or now - seat.slow_at < REJOIN_AFTER or now - seat.busy_at < RELAY_LINGER
+        if outlet.pipes and needed:
             return False
         with self._lock, lane.lock:
             if lane.inbox:
                 return False
-            outlet.lane = self._main
+            outlet.lane, outlet.relayed = self._main, False
+            if self._relay is seat:
+                self._relay = None
             for pipe in outlet.pipes:
                 self._move(pipe, self._main)
             lane.close()
@@ -300,13 +369,23 @@ class Pump:
 
     def _end(self, pipe: Pipe) -> None:
         """``pipe`` has ended and all of it is handed over; on the thread that read it."""
+        outlet = pipe.channel.route.outlet
+        if outlet.relayed:
+            pipe.busy = True  # what was handed over is not written yet
+            if outlet.lane.post(lambda _: self._end_of(pipe)):
+                return
+        self._end_of(pipe)
+
+    def _end_of(self, pipe: Pipe) -> None:
+        """``pipe`` has ended and all of it is written, or was given to a sink that is stuck."""
+        pipe.busy = False
         with self._lock:
             self._forget(pipe, pipe.channel.route.outlet)
         if pipe.on_end is not None:
             pipe.on_end(pipe)
 
     def _lane_that_reads(self, outlet: Outlet) -> Lane:
-        return self._main if outlet.drops else outlet.lane
+        return self._main if outlet.drops or outlet.relayed else outlet.lane
 
     def _is_stuck(self, lane: Lane) -> bool:
         seat = lane.seat
@@ -328,6 +407,11 @@ class Pump:
     def _do_next(self, seat: Seat) -> None:
         item = seat.lane.next_item()
         if isinstance(item, Chunk):
+            if seat is self._relay:
+                seat.turns += 1
+                self._watchdog.watch()
+                if len(item.data) >= RELAY_WORTH:
+                    seat.busy_at = time.monotonic()
             self._delivery.hand(seat, item)
         elif item is not None:
             item(seat)
@@ -360,7 +444,8 @@ class Pump:
         """Whether nothing that a dead process wrote to ``pipe`` is on its way; its file may be closed now."""
         with self._lock, pipe.lock:
             outlet = pipe.channel.route.outlet
-            finished = not (pipe.busy or pipe.lines.held or (outlet.drops and outlet.lane is not self._main))
+            elsewhere = self._lane_that_reads(outlet) is not outlet.lane  # some may wait there
+            finished = not (pipe.busy or pipe.lines.held or elsewhere)
             if pipe.lane is None:
                 return finished
             if finished:
@@ -389,5 +474,21 @@ class Pump:
             seat.lane.poller.rebuild(list(seat.lane.pipes))
 
 
-def _announce(event: threading.Event) -> Job:
-    return lambda seat: event.set()
+def _announce(event: threading.Event, reading: Lane, writing: Lane) -> Job:
+    """A job for ``reading`` that sets ``event`` once all that was handed to ``writing`` before is written."""
+
+    def told(_: Seat) -> None:
+        event.set()
+
+    def pass_on(seat: Seat) -> None:
+        if not writing.post(told):  # that lane has ended meanwhile, so it had nothing left to write
+            told(seat)
+
+    return told if reading is writing else pass_on
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -76,9 +76,11 @@ class Redirector:
         When this returns the old stream is not called any more and may be closed, unless a call of it is
         stuck.
         """
-        self._pump.settle([self._channels[name]])
+        channel = self._channels[name]
+        before = channel.route.outlet
+        self._pump.settle([before])
         self._bind(name, writer)
-        self._pump.settle([self._channels[name]])
+        self._pump.settle([before, channel.route.outlet])
 
     def counters(self) -> dict[str, dict[str, float]]:
         """What happened to the output so far, for ``stdout`` and ``stderr``.
@@ -121,7 +123,7 @@ class Redirector:
         self._active.clear()
         self._adopted.clear()
         if pipes:
-            self._pump.settle({pipe.channel for pipe in pipes})
+            self._pump.settle({pipe.channel.route.outlet for pipe in pipes})
         return count
 
     def add_redirections(self, process: Any) -> None:

@@ -1,4 +1,4 @@
-"""Notices that the pump's thread does not come back from a sink.
+"""Notices that a thread of the pump does not come back from a sink.
 
 Made by :class:`circus.stream.pump.Pump`. It runs while there is output to pump and costs nothing otherwise:
 its thread sleeps without a timer soon after the pump has become idle, and then ends. It knows seats, but not
@@ -28,9 +28,9 @@ LINGER = 5.0
 
 
 class Watchdog:
-    """Looks at the seat given by ``present`` while there is work.
+    """Looks at the seats given by ``present`` while there is work.
 
-    :param present: the seat to watch at the moment, or None.
+    :param present: the seats to watch at the moment.
     :param on_stuck: called with a seat that has been in one call for STUCK_AFTER, and the ``since`` that was
         seen.
     :param on_hung: called with the seat when it is in that very call after HUNG_AFTER: no hiccup any more.
@@ -38,7 +38,7 @@ class Watchdog:
 
     def __init__(
         self,
-        present: Callable[[], Seat | None],
+        present: Callable[[], list[Seat]],
         on_stuck: Callable[[Seat, float], object],
         on_hung: Callable[[Seat], object],
     ) -> None:
@@ -50,7 +50,7 @@ class Watchdog:
         self._stuck: dict[Seat, float] = {}
 
     def watch(self) -> None:
-        """There is work; called by the pump's thread, after it has counted its round."""
+        """There is work; called by a thread of the pump, after it has counted it in ``turns``."""
         if self._awake:
             return
         with self._lock:
@@ -75,27 +75,30 @@ class Watchdog:
                     return
                 self._bell.clear()
             self._watch_while_busy()
-            if self._present() is None:
+            if not self._present():
                 self.end()
 
     def _watch_while_busy(self) -> None:
-        turns = -1
+        before: list[tuple[Seat, int]] | None = None
         while True:
             time.sleep(LOOK_EVERY)
             if self._stuck:
                 self._look_at_stuck()
-            seat = self._present()
-            since = seat.since if seat is not None else 0.0
-            if seat is not None and since:
+            inside = [(seat, since) for seat in self._present() if (since := seat.since)]
+            for seat, since in inside:
                 if time.monotonic() - since > STUCK_AFTER:
                     self._tell(seat, since)
-            elif not self._stuck and (seat is None or seat.turns == turns):
-                # Said first, looked at again after: a round that begins now either sees it or is seen here.
+            done = self._work_done()
+            if not inside and not self._stuck and done == before:
+                # Said first, looked at again after: work that begins now either sees it or is seen here.
                 self._awake = False
-                if seat is self._present() and (seat is None or seat.turns == turns):
+                if self._work_done() == before:
                     return
                 self._awake = True
-            turns = seat.turns if seat is not None else -1
+            before = done
+
+    def _work_done(self) -> list[tuple[Seat, int]]:
+        return [(seat, seat.turns) for seat in self._present()]
 
     def _tell(self, seat: Seat, since: float) -> None:
         try:
