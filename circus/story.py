@@ -66,6 +66,10 @@ def explain(watcher: Watcher, lines: int = 10) -> dict[str, Any]:
     hooks = [dict(answer) for answer in supervision.answers.values() if "error" in answer or not answer["go"]]
     if hooks:
         told["hooks"] = hooks
+    troubles = getattr(watcher.stream_redirector, "troubles", None)  # a program's own class may know of none
+    streams = troubles() if callable(troubles) else {}
+    if streams:
+        told["streams"] = streams
     return told
 
 

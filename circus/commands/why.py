@@ -57,6 +57,12 @@ class Why(Command):
     start that failed) and ``hooks`` (the latest answers of hooks that refused or failed). Ends and story are
     in the order of time.
 
+    ``streams`` is there when output was dropped, or when a stream is stuck: for each ``stdout`` and ``stderr``
+    that is concerned the bytes ``dropped`` since it was opened, ``to`` (what the stream is), and ``stuck``, the
+    seconds for which it has taken nothing, or null::
+
+        {"streams": {"stdout": {"dropped": 4003, "to": "FileStream /var/log/web.log", "stuck": null}}}
+
     Command line
     ------------
 
@@ -109,6 +115,7 @@ class _Page:
         if told.get("stage") == "idle" and told["wanted"] == "running":
             head += f", though it was to be {told['wanted']}"
         page = [head, f"  cause  {told['cause']}", f"  now    {told['reason']}", f"  next   {told['next']}"]
+        self._section(page, "Output", self._streams())
         self._section(page, "Workers", map(self._worker, told.get("workers", ())))
         self._section(page, "Last ends of processes", self._exits())
         self._section(page, "Story", self._story())
@@ -119,6 +126,15 @@ class _Page:
         found = [f"  {line}" for line in lines]
         if found:
             page += ["", title, *found]
+
+    def _streams(self) -> Iterable[str]:
+        for name, stream in self.told.get("streams", {}).items():
+            from circus.base.convert import bytes2human  # kept off the way: few have lost anything
+
+            dropped, stuck = stream["dropped"], stream["stuck"]
+            facts = [f"{bytes2human(dropped)} dropped since it was opened"] if dropped else []
+            facts += [] if stuck is None else [f"has taken nothing for {span(stuck)}"]
+            yield f"{name}  {plain(stream['to'])}: {', '.join(facts)}"
 
     def _worker(self, worker: Mapping[str, Any]) -> str:
         pid = f"pid {worker['pid']}" if worker.get("pid") else "no pid yet"

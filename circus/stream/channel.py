@@ -107,6 +107,11 @@ class Channel:
         #: Bytes lost before a stuck sink, by a dropping policy: by the reading thread.
         self.overflowed = 0
 
+    @property
+    def lost(self) -> int:
+        """Bytes that were lost so far, by the sink or before it."""
+        return self.dropped + self.overflowed
+
     def put(self, route: Route, data: bytes, pid: int) -> None:
         """Give ``data`` to the sink; whatever the sink raises is counted, and logged the first time."""
         try:

@@ -180,6 +180,13 @@ class Pump:
         stuck = seat.stuck_for(time.monotonic())
         return stuck if stuck > STUCK_AFTER else 0.0
 
+    def stuck_now(self, channel: Channel) -> float:
+        """Seconds that the sink of ``channel`` has been stuck at this moment, with output of whatever channel."""
+        lane = channel.route.outlet.lane
+        seat = lane.seat
+        stuck = 0.0 if lane is self._main or seat is None else seat.stuck_for(time.monotonic())
+        return stuck if stuck > STUCK_AFTER else 0.0
+
     # -- threads ---------------------------------------------------------------------------------------------
 
     def _seats(self) -> list[Seat]:

@@ -17,6 +17,7 @@ from circus.base.logs import logger
 from circus.stream.channel import Channel, SinkCall, Tap
 from circus.stream.pipe import Pipe
 from circus.stream.shared import shared_pump
+from circus.stream.sink import Sink
 
 __all__ = ["Redirector"]
 
@@ -61,6 +62,8 @@ class Redirector:
         self._adopted: set[Pipe] = set()
         self._pump = shared_pump()
         self._channels = {name: Channel(name, self.taps) for name in ("stdout", "stderr")}
+        #: Bytes lost before the present stream was there.
+        self._lost_before = dict.fromkeys(self._channels, 0)
         self._bind("stdout", stdout_redirect)
         self._bind("stderr", stderr_redirect)
 
@@ -81,6 +84,7 @@ class Redirector:
         self._pump.settle([before])
         self._bind(name, writer)
         self._pump.settle([before, channel.route.outlet])
+        self._lost_before[name] = channel.lost
 
     def counters(self) -> dict[str, dict[str, float]]:
         """What happened to the output so far, for ``stdout`` and ``stderr``.
@@ -92,12 +96,26 @@ class Redirector:
         return {
             name: {
                 "bytes": channel.bytes,
-                "dropped": channel.dropped + channel.overflowed,
+                "dropped": channel.lost,
                 "errors": channel.errors,
                 "blocked": channel.blocked + self._pump.blocked_now(channel),
             }
             for name, channel in self._channels.items()
         }
+
+    def troubles(self) -> dict[str, dict[str, Any]]:
+        """Which of ``stdout`` and ``stderr`` have lost output, or have a stream that is stuck at this moment.
+
+        ``to`` says what the stream is; ``dropped`` is how many bytes were lost since it is there; ``stuck`` is for
+        how many seconds it has taken nothing, None while it takes output.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, channel in self._channels.items():
+            sink, stuck = channel.route.sink, self._pump.stuck_now(channel)
+            dropped = channel.lost - self._lost_before[name]
+            if sink is not None and (dropped or stuck):
+                found[name] = {"dropped": dropped, "to": _describe(sink), "stuck": round(stuck, 3) or None}
+        return found
 
     # -- pipes -----------------------------------------------------------------------------------------------
 
@@ -217,3 +235,10 @@ class Redirector:
         if self._active.get(pipe.fd) is pipe:
             self._active.pop(pipe.fd, None)
             self.pipes.pop(pipe.fd, None)
+
+
+def _describe(sink: SinkCall) -> str:
+    """What a sink is, in a few words: a built-in stream knows; of others it is the name of the class or function."""
+    if isinstance(sink, Sink):
+        return str(sink)
+    return getattr(sink, "__qualname__", None) or type(sink).__qualname__

@@ -159,6 +159,16 @@ def test_the_last_words_of_a_worker(tmp_path: Path) -> None:
         assert "    | three" in daemon.ctl("why", "web").out
 
 
+def test_output_that_was_dropped(tmp_path: Path) -> None:
+    options = "stdout_stream.filename = /dev/full\nstderr_stream.filename = {dir}/errors"
+    with Daemon(tmp_path, web(options, cmd="sh -c 'echo lost; echo kept >&2; exec sleep 98765'")) as daemon:
+        eventually(lambda: "streams" in why(daemon))
+        lost = {"dropped": 5, "to": "FileStream /dev/full", "stuck": None}
+        assert why(daemon)["streams"] == {"stdout": lost}
+        line = "\nOutput\n  stdout  FileStream /dev/full: 5B dropped since it was opened\n\n"
+        assert line in daemon.ctl("why", "web").out
+
+
 def test_on_demand(tmp_path: Path) -> None:
     options = "on_demand = True\nuse_sockets = True\nstdin_socket = door\n[socket:door]\npath = {dir}/door"
     with Daemon(tmp_path, web(options)) as daemon:

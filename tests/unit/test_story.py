@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,6 +36,24 @@ def web() -> Iterator[Watcher]:
 def test_a_watcher_used_alone(web: Watcher) -> None:
     told = explain(web)
     assert (told["status"], told["cause"], told["since"]) == ("stopped", "nobody has started it", None)
+
+
+class Trouble:
+    """A redirector that has lost some output."""
+
+    def troubles(self) -> dict[str, Any]:
+        return {"stdout": {"dropped": 6, "to": "FileStream /dev/full", "stuck": None}}
+
+
+def test_output_that_was_dropped(web: Watcher) -> None:
+    web.stream_redirector = Trouble()
+    assert explain(web)["streams"] == Trouble().troubles()
+
+
+@pytest.mark.parametrize("redirector", [None, object(), SimpleNamespace(troubles=dict)])
+def test_output_that_is_all_there_is_not_mentioned(web: Watcher, redirector: Any) -> None:
+    web.stream_redirector = redirector
+    assert "streams" not in explain(web)
 
 
 def test_processes_that_a_program_manages(web: Watcher) -> None:

@@ -129,6 +129,26 @@ def test_why_of_a_watcher_that_should_run(shown: Any) -> None:
     assert never.splitlines()[0] == "web is stopped"
 
 
+def test_why_tells_of_output_that_was_dropped(shown: Any) -> None:
+    streams = {
+        "stdout": {"dropped": 4003, "to": "FileStream /tmp/bell\x07.log", "stuck": None},
+        "stderr": {"dropped": 7, "to": "QueueStream", "stuck": 35.2},
+    }
+    lines = shown("why", **REPLY, streams=streams).splitlines()
+    assert lines[4:9] == [
+        "",
+        "Output",
+        "  stdout  FileStream /tmp/bell .log: 3.91K dropped since it was opened",
+        "  stderr  QueueStream: 7B dropped since it was opened, has taken nothing for 35 s",
+        "",
+    ]
+    stuck = {"stdout": {"dropped": 0, "to": "the standard output of circusd", "stuck": 0.25}}
+    assert "  stdout  the standard output of circusd: has taken nothing for 0.25 s" in shown(
+        "why", **REPLY, streams=stuck
+    )
+    assert "Output" not in shown("why", **REPLY)
+
+
 def test_why_asks_for_one_watcher(run: Any, arbiter: Any, props: Any, shown: Any) -> None:
     assert props("why", "web") == {"name": "web"}
     for words in ([], ["a", "b"]):

@@ -99,6 +99,21 @@ def test_a_stuck_sink_holds_up_its_own_workers_only(
     fine.stop()
 
 
+def test_all_whose_stream_is_stuck_can_tell(make_worker: MakeWorker, gate: Gate) -> None:
+    workers = [make_worker(1), make_worker(2)]
+    first, second = (redirect(gate, worker) for worker in workers)
+    workers[0].write(b"x\n")
+    eventually(lambda: first.troubles() and second.troubles())
+    for redirector in (first, second):
+        [(name, trouble)] = redirector.troubles().items()
+        assert (name, trouble["dropped"], trouble["to"]) == ("stdout", 0, "Gate")
+        assert trouble["stuck"] >= 0.1
+    gate.opened.set()
+    eventually(lambda: not first.troubles() and not second.troubles())
+    first.stop()
+    second.stop()
+
+
 def test_two_stuck_sinks_have_a_thread_each(make_worker: MakeWorker) -> None:
     gates, other = [Gate(), Gate()], QueueStream()
     workers = [make_worker(pid) for pid in range(3)]

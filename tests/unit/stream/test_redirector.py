@@ -448,6 +448,8 @@ def test_a_stream_that_raises_is_logged_once_and_reading_goes_on(
             worker.write(b"12345\n")
             eventually(lambda number=number: redirector.counters()["stdout"]["errors"] == number + 1)  # type: ignore[misc]
     assert redirector.counters()["stdout"] == {"bytes": 18, "dropped": 18, "errors": 3, "blocked": 0.0}
+    [trouble] = redirector.troubles().values()
+    assert (trouble["dropped"], trouble["to"].rpartition(".")[2], trouble["stuck"]) == (18, "broken", None)
     assert len(caplog.records) == 1
     assert "with output of pid 7: KeyError('no such thing')" in caplog.text
     redirector.stop()
@@ -458,8 +460,13 @@ def test_a_full_disk_shows_in_the_counters(make_worker: MakeWorker) -> None:
     redirector = Redirector(stream, None)
     redirector.start()
     redirector.add_redirections(worker := make_worker())
+    assert redirector.troubles() == {}
     worker.write(b"12345\n")
     eventually(lambda: redirector.counters()["stdout"]["dropped"] == 6)
+    assert redirector.troubles() == {"stdout": {"dropped": 6, "to": "FileStream /dev/full", "stuck": None}}
+    redirector.change_stream("stdout", QueueStream())
+    assert redirector.troubles() == {}, "the new stream has lost nothing"
+    assert redirector.counters()["stdout"]["dropped"] == 6
     assert redirector.counters()["stdout"]["errors"] == 1
     worker.die()
     drained(redirector, worker)
