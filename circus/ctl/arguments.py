@@ -129,11 +129,16 @@ def _remedy(extras: list[str], spoken: dict[str, Any], commands: Commands) -> st
         return f" ({late} stands before the command: {late} ... {spoken['command']})" if late else ""
     if "help" in extras:
         return " (there is circusctl --help, and circusctl COMMAND --help)"
+    meant = suggest(extras, [*commands, *(f"--{name}" for name in _DEFAULTS)])
+    return f" ({meant})" if meant else ""
+
+
+def suggest(words: Iterable[str], known: Sequence[str]) -> str:
+    """``did you mean ...?``, for those of the words that are nearly known; nothing when there are none."""
     from difflib import get_close_matches  # takes time to import, and is needed by few
 
-    known = [*commands, *(f"--{name}" for name in _DEFAULTS)]
-    meant = [found for word in extras for found in get_close_matches(word.partition("=")[0], known, 1, 0.7)]
-    return f" (did you mean {', '.join(meant)}?)" if meant else ""
+    meant = [found for word in words for found in get_close_matches(word.partition("=")[0], known, 1, 0.7)]
+    return f"did you mean {', '.join(meant)}?" if meant else ""
 
 
 class _Words:

@@ -15,7 +15,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from circus.ctl.app import ControllerApp
-from circus.ctl.arguments import VERSION, CommandLineError, parse_arguments
+from circus.ctl.arguments import VERSION, CommandLineError, parse_arguments, suggest
 from circus.ctl.vocabulary import summary_of
 
 if TYPE_CHECKING:
@@ -77,13 +77,22 @@ class CircusCtl(cmd.Cmd):
         self.postloop()
 
     def _comfortable_reader(self) -> Callable[[str], str] | None:
-        if not (self.use_rawinput and sys.stdin.isatty() and sys.stdout.isatty()):
+        if not self._on_terminal():
             return None
         try:
             from circus.ctl.prompt import make_reader
         except ImportError:
             return None
         return make_reader(self.client, self.commands)
+
+    def _on_terminal(self) -> bool:
+        return bool(self.use_rawinput and sys.stdin.isatty() and sys.stdout.isatty())
+
+    def default(self, line: str) -> None:
+        """Tell that a line is no command; on a terminal also which one was meant: a transcript stays as recorded."""
+        super().default(line)
+        if self._on_terminal() and (meant := suggest(line.split()[:1], self.completenames(""))):
+            self.stdout.write(f"{meant}\n")
 
     def postloop(self) -> None:
         sys.stdout.write("\n")

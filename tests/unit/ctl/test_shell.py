@@ -139,7 +139,7 @@ def test_help_of_options_goes_on(converse):
     assert out.endswith("(circusctl) one two,web\n(circusctl) \n")
 
 
-@pytest.mark.parametrize("line", ["--json list", "!ls", "exit", ";list"])
+@pytest.mark.parametrize("line", ["--json list", "!ls", "exit", ";list", "reloda"])
 def test_unknown_words(converse, line):
     assert converse(f"{line}\n")[0] == f"{HEAD}*** Unknown syntax: {line}\n(circusctl) \n"
 
@@ -296,6 +296,20 @@ def test_commands_completion_and_history_on_a_terminal(terminal, tmp_path):
     assert history.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_slip_of_the_finger_on_a_terminal(terminal):
+    terminal.type("reloda web\r")
+    terminal.expect("*** Unknown syntax: reloda web\r\ndid you mean reload?\r\n")
+    terminal.expect("(circusctl)")
+    terminal.type("hlep\r")
+    terminal.expect("*** Unknown syntax: hlep\r\ndid you mean help?\r\n")
+    terminal.expect("(circusctl)")
+    terminal.type("foo\r")
+    terminal.expect("*** Unknown syntax: foo\r\n")
+    assert "did you mean" not in plain(terminal.expect("(circusctl)"))
+    terminal.type("\x04")
+    assert terminal.end() == 0
+
+
 def test_ctrl_c_leaves(terminal):
     terminal.type("\x03")
     assert terminal.end() == 0
@@ -368,3 +382,8 @@ def test_a_terminal_without_prompt_toolkit(monkeypatch, daemon):
     monkeypatch.setattr(sys, "stdout", Tty())
     ctl = shell.CircusCtl(LightClient(daemon.endpoint), Vocabulary())
     assert ctl._comfortable_reader() is None
+    ctl.onecmd("reloda")
+    assert sys.stdout.getvalue() == "*** Unknown syntax: reloda\ndid you mean reload?\n"
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # a file: what is in it may be read by a program
+    ctl.onecmd("reloda")
+    assert ctl.stdout.getvalue().endswith("did you mean reload?\n*** Unknown syntax: reloda\n")
