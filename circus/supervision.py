@@ -503,7 +503,7 @@ class Supervision:
             step.ticket.settle(step.result)
 
     def _say(self, step: steps.Say) -> None:
-        if step.level != "info":  # those tell of what has an event
+        if step.level != "info" and not step.has_event:  # what has an event is in the story by that
             self.tell(step.text)
         getattr(logger, step.level)(step.text)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from circus.base.spans import span
 from circus.exc import SpawnError
 from circus.model import steps
 from circus.model.machine import Machine
@@ -19,6 +20,9 @@ from circus.model.slots import (
     describe_exit,
 )
 from circus.model.steps import Phase, Stage, Wish
+
+#: After one death was told, those that follow are told together when so many seconds are over.
+TELL_EVERY = 1.0
 
 
 class Endings(Machine):
@@ -158,6 +162,7 @@ class Endings(Machine):
         self._do(steps.Emit("stop", {"time": None, "cause": self.because}))
 
         def answered(_: bool) -> None:
+            self._tell_other_deaths()
             self._say("info", f"{self.rules.name} stopped")
             self.stage = Stage.IDLE
             if self.op is not None and self.op.wish is not Wish.STOP:
@@ -197,6 +202,8 @@ class Endings(Machine):
                 again = f"; next try in {wait:.1f} s" if self.rules.respawn else ""
                 self._say("warning", f"{self.rules.name}.{slot.wid} (pid {slot.pid}) {describe_exit(fact.returncode)} "
                                      f"after {lived:.2f} s{again}")
+            else:
+                self._tell_death(slot, fact.returncode, lived)
 
         def reaped(_: bool) -> None:
             code = 0 if fact.returncode is None else fact.returncode
@@ -224,6 +231,29 @@ class Endings(Machine):
         elif final and self.stage in (Stage.STARTING, Stage.UP):
             self._end_of_tries(f"worker {slot.wid} (pid {slot.pid}) {describe_exit(fact.returncode)}, "
                                f"which is final by stop_exit_codes")
+
+    def _tell_death(self, slot: Slot, returncode: int | None, lived: float) -> None:
+        """Log that a worker died after a good life; of many that die together the others are told in one line."""
+        how = describe_exit(returncode)
+        if self.now < self._told_until:
+            if not self._untold:
+                self._wake(self._told_until, lambda _: self._tell_other_deaths())
+            self._untold[how] = self._untold.get(how, 0) + 1
+            return
+        self._told_until = self.now + TELL_EVERY
+        again = "; it is replaced" if self.rules.respawn and self.stage in (Stage.STARTING, Stage.UP) else ""
+        self._say("warning" if returncode else "info",
+                  f"{self.rules.name}.{slot.wid} (pid {slot.pid}) {how} after {span(lived)}{again}", has_event=True)
+
+    def _tell_other_deaths(self) -> None:
+        untold, self._untold = self._untold, {}
+        if not untold:
+            return
+        hows = ", ".join(f"{how} ({count})" for how, count in untold.items())
+        level = "info" if list(untold) == [describe_exit(0)] else "warning"
+        many = sum(untold.values())
+        they = "by itself" if many == 1 else "by themselves"
+        self._say(level, f"{self.rules.name}: {many} more ended {they} within {TELL_EVERY:g} s: {hows}", has_event=True)
 
     def _end_of_tries(self, why: str) -> None:
         """Bring the watcher down because a worker said itself that another try cannot help."""

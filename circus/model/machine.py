@@ -70,6 +70,9 @@ class Machine:
         self._resizes: list[Any] = []
         self._kills: list[tuple[Any, set[int]]] = []
         self._last_cause = ""
+        #: Until when deaths are counted, not told one by one; and how many there were since, by what befell them.
+        self._told_until = 0.0
+        self._untold: dict[str, int] = {}
 
     if TYPE_CHECKING:  # verbs of the parts above
 
@@ -178,8 +181,8 @@ class Machine:
         if ticket is not None:
             self._do(steps.Settle(ticket, result, error))
 
-    def _say(self, level: str, text: str) -> None:
-        self._do(steps.Say(level, text))
+    def _say(self, level: str, text: str, *, has_event: bool = False) -> None:
+        self._do(steps.Say(level, text, has_event))
 
     def _begin(self, fact: steps.Wanted, *, sequential: bool = False) -> Operation:
         op = Operation(fact.wish, fact.cause, sequential=sequential)

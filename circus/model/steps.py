@@ -215,10 +215,11 @@ class Settle(Record):
 
 
 class Say(Record):
-    """A line for the operator's log. ``level`` is a word of :mod:`logging`."""
+    """A line for the operator's log. ``level`` is a word of :mod:`logging`; ``has_event``: an event tells it, too."""
 
     level: str
     text: str
+    has_event: bool = False
 
 
 Fact = Wanted | Started | SpawnFailed | Exited | TreeGone | Answered | Woke | Hurried | Checked

@@ -229,6 +229,19 @@ def test_in_back_off(tmp_path: Path) -> None:
         assert "by itself" in text
 
 
+def test_a_death_after_a_good_life_is_in_the_log_and_once_in_the_story(tmp_path: Path) -> None:
+    with Daemon(tmp_path, web("respawn_backoff.stable = 0.1")) as daemon:
+        up(daemon, "web")
+        [pid] = daemon.pids("web")
+        eventually(lambda: why(daemon)["workers"][0]["age"] > 0.2)
+        os.kill(pid, signal.SIGKILL)
+        line = f"web.1 (pid {pid}) killed by SIGKILL after "
+        eventually(lambda: line in daemon.log)
+        reply = eventually(lambda: (told := why(daemon))["exits"] and told)
+        assert "; it is replaced" in daemon.log.partition(line)[2].splitlines()[0]
+        assert not any(line in str(told) for told in reply["story"])
+
+
 def test_a_start_that_is_tried_again(tmp_path: Path) -> None:
     ini = web("max_retry = 5\nrespawn_backoff.base = 30", cmd="no-such-program")
     with Daemon(tmp_path, ini) as daemon:

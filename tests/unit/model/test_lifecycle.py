@@ -53,6 +53,7 @@ class Play:
         self.broken, self.passing = "", False
         self.dies_of = {15, 9}
         self.logged: list[str] = []
+        self.said: list[steps.Say] = []
         self.pending: list[steps.Spawn] = []
         self.lazy = False
         #: Workers that have ended and left others behind.
@@ -99,6 +100,7 @@ class Play:
                 self.streams.append(is_open)
             case steps.Say(_, text):
                 self.logged.append(text)
+                self.said.append(step)
         return []
 
     def _spawn(self, step: steps.Spawn) -> steps.Fact:
@@ -569,6 +571,62 @@ def test_kill_of_a_worker_whose_after_spawn_thinks_comes_after_the_answer() -> N
     play.answer()
     assert play.events[:3] == ["spawn", "kill", "reap"]
     assert "kill" in play.settled
+
+
+# -- deaths in the log ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "rules", "line"),
+    [
+        (-9, {}, ("warning", "web.1 (pid 1001) killed by SIGKILL after 5 min; it is replaced")),
+        (3, {"respawn": False}, ("warning", "web.1 (pid 1001) exited with 3 after 5 min")),
+        (0, {}, ("info", "web.1 (pid 1001) exited with 0 after 5 min; it is replaced")),
+    ],
+)
+def test_a_death_after_a_good_life_is_told(code: int, rules: dict[str, Any], line: tuple[str, str]) -> None:
+    play = started(**rules)
+    play.advance(300)
+    play.die(code=code)
+    assert [(said.level, said.text) for said in play.said if said.has_event] == [line]
+
+
+def test_of_many_deaths_at_once_the_others_are_told_in_one_line() -> None:
+    play = started(numprocesses=175)
+    play.advance(5)
+    play.logged.clear()
+    *most, last = sorted(play.living)
+    for sid in most:
+        play.die(sid, -9)
+    play.die(last, 7)
+    assert play.logged == ["web.1 (pid 1001) killed by SIGKILL after 5 s; it is replaced"]
+    play.advance(1)
+    others = "web: 174 more ended by themselves within 1 s: killed by SIGKILL (173), exited with 7 (1)"
+    assert play.logged[1:] == [others]
+    play.advance(100)
+    play.die()
+    assert play.logged[2:] == ["web.1 (pid 1176) exited with 1 after 101 s; it is replaced"]
+
+
+def test_deaths_that_were_counted_only_are_told_before_a_stop() -> None:
+    play = started(numprocesses=3)
+    play.advance(5)
+    play.logged.clear()
+    play.die(code=0)
+    play.die(code=0)
+    play.want(Wish.STOP)
+    assert play.logged[1:] == ["web: 1 more ended by itself within 1 s: exited with 0 (1)", "web stopped"]
+    assert [said.level for said in play.said][-2:] == ["info", "info"]
+    play.advance(5)
+    assert play.logged[-1] == "web stopped"
+
+
+def test_an_end_that_was_asked_for_is_no_death() -> None:
+    play = started(numprocesses=2)
+    play.advance(5)
+    play.logged.clear()
+    play.want(Wish.RESTART)
+    assert not any(said.has_event for said in play.said)
 
 
 # -- failing to start -------------------------------------------------------------------------------------------------
