@@ -22,6 +22,7 @@ from circus.model.options import SOCKET, STREAM, STREAM_CLASSES, WATCHER, check_
 from circus.model.origin import Located, Problem
 from circus.model.plan import OWN_SOCKETS, OWN_WATCHERS
 from circus.model.socketnames import socket_references
+from circus.system.launch import DEFAULT_PATH, find_program
 
 #: What loading only warns about, because the rest of the file can be used, but nobody can want.
 _GRAVE = frozenset({"case-twin", "no-name", "unknown-rlimit", "unreadable-include"})
@@ -122,6 +123,33 @@ class _Inspection:
         if config["numprocesses"] == 0 and not config["singleton"]:
             text = f"Non-singleton watcher {config['name']} with numprocesses=0 won't start any process"
             self._warn("numprocesses", text, "no-process")
+        elif not config["shell"] and not _open_ended(f"{config['cmd']} {config['working_dir']}"):
+            self._program(config)
+
+    def _program(self, config: Located) -> None:
+        """Warn of a program that is not there now; it may be installed before the daemon is started."""
+        env = parse_env_dict(config["env"])
+        try:
+            words = shlex.split(config["cmd"])
+            if config.get("virtualenv"):
+                env = virtualenv_environment(config["virtualenv"], env, config.get("virtualenv_py_ver"))
+        except ValueError:
+            return  # which is told elsewhere
+        if not words:
+            return
+        program, here = config.get("executable") or words[0], config["working_dir"] or os.curdir
+        path = env.get("PATH", DEFAULT_PATH)
+        try:
+            # With a slash in it, it is looked for where the worker begins; and without, on the PATH of the worker.
+            find_program(program, {"PATH": here if os.sep in program else path}, fresh=True)
+        except PermissionError:
+            self._warn("cmd", f"{program!r} may not be executed", "no-program")
+        except OSError:
+            if os.sep in program:
+                self._warn("cmd", f"there is no program {program!r} now", "no-program")
+                return
+            hint = "" if "PATH" in env else "a worker has a PATH only by `copy_env` or a section [env:NAME]"
+            self._note("warning", "cmd", f"there is no program {program!r} now in {path}", "no-program", hint)
 
     def _stream(self, stream: str, conf: dict[str, str]) -> None:
         name = conf.get("class") or ("FileStream" if "filename" in conf else "")

@@ -51,6 +51,7 @@ def test_problems_are_in_the_order_of_files_and_lines() -> None:
         (os.path.basename(each.file), each.line, each.code) for each in found if each.option != "use"
     ] == [
         ("everything.ini", 29, "no-directory"),
+        ("10-batch.ini", 2, "no-program"),
         ("10-batch.ini", 7, "duplicate-option"),
         ("20-batch.ini", 2, "duplicate-option"),
     ]
@@ -114,8 +115,47 @@ def test_command_is_missing(checked: Checked) -> None:
     assert (problem.severity, problem.text) == ("error", "there is no command to run")
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("cmd = no-such-program -x", "there is no program 'no-such-program' now in /bin:/usr/bin"),
+        ("cmd = hello", "there is no program 'hello' now in /bin:/usr/bin"),
+        ("cmd = hello\n[env:w]\nPATH = /bin:{dir}", ""),
+        ("cmd = hello\ncopy_env = 1", ""),  # the daemon has it on its PATH
+        ("cmd = ./hello --name x\nworking_dir = {dir}", ""),
+        ("cmd = {dir}/hello", ""),
+        ("cmd = ./hello", "there is no program './hello' now"),
+        ("cmd = {dir}/notes", "'{dir}/notes' may not be executed"),
+        ("cmd = notes\n[env:w]\nPATH = {dir}", "'notes' may not be executed"),
+        ("cmd = {dir}", "'{dir}' may not be executed"),
+        ("cmd = web: master\nexecutable = {dir}/hello", ""),
+        ("cmd = sleep 1\nexecutable = nope", "there is no program 'nope' now in /bin:/usr/bin"),
+        ("cmd = no-such-program | tee log\nshell = 1", ""),
+        ("cmd = no-such-program-$(circus.wid)", ""),
+    ],
+)
+def test_a_program_that_is_not_there(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch, options: str, text: str
+) -> None:
+    here = checked.directory
+    (here / "hello").touch(0o755)
+    (here / "notes").touch(0o644)
+    monkeypatch.setenv("PATH", f"/bin:{here}")
+    found = checked("[watcher:w]\n" + options.format(dir=here))
+    assert [(each.severity, each.option, each.code, each.text) for each in found] == (
+        [("warning", "cmd", "no-program", text.format(dir=here))] if text else []
+    )
+
+
+def test_the_remedy_for_a_program_on_the_path_of_the_daemon_only(checked: Checked) -> None:
+    (problem,) = checked("[watcher:w]\ncmd = no-such-program")
+    assert "copy_env" in problem.hint
+    (problem,) = checked("[watcher:w]\ncmd = no-such-program\n[env:w]\nPATH = /bin")
+    assert not problem.hint
+
+
 def test_watchers_that_differ_only_in_case_are_an_error(checked: Checked) -> None:
-    (problem,) = checked("[watcher:w]\ncmd=x\n[watcher:W]\ncmd=x\n")
+    (problem,) = checked("[watcher:w]\ncmd=sleep 1\n[watcher:W]\ncmd=sleep 1\n")
     assert (problem.severity, problem.line, problem.code) == ("error", 3, "case-twin")
 
 
