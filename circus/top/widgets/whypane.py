@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from circus.model.dashboard.columns import exit_text, time_text
+from circus.model.dashboard.columns import exit_text, size_text, time_text
 from circus.top.widgets.lines import LineWidget, clean
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class WhyPane(LineWidget, can_focus=True):
 
 def _story_lines(pane: WhyPane, reply: Mapping[str, Any], now: float, wid: int | None) -> list[Line]:
     paint = pane.paint
-    lines = _state_lines(pane, reply, now)
+    lines = _state_lines(pane, reply, now) + _stream_lines(pane, reply)
     workers = _dicts(reply, "workers")
     if wid is not None:
         lines += [_worker_line(pane, item, strong=True) for item in workers if item.get("wid") == wid]
@@ -116,6 +116,22 @@ def _state_lines(pane: WhyPane, reply: Mapping[str, Any], now: float) -> list[Li
     if isinstance(reply.get("next_try"), int | float):
         wait = time_text(max(0.0, reply["next_try"] - now))
         lines.append([(f" held back, next try in {wait}", paint.bad)])
+    return lines
+
+
+def _stream_lines(pane: WhyPane, reply: Mapping[str, Any]) -> list[Line]:
+    """Output that was dropped, and streams that take nothing now. What a stream is comes last: it may be cut off."""
+    paint = pane.paint
+    streams = reply.get("streams")
+    lines: list[Line] = []
+    for name, stream in streams.items() if isinstance(streams, dict) else ():
+        dropped, stuck = (stream.get("dropped"), stream.get("stuck")) if isinstance(stream, dict) else (None, None)
+        facts = [f"stuck for {time_text(stuck)}"] if isinstance(stuck, int | float) else []
+        if isinstance(dropped, int | float) and dropped > 0:
+            facts.append(f"{size_text(dropped)} dropped since it was opened")
+        if facts:
+            line: Line = [(f" {clean(name)}: ", paint.dim), (", ".join(facts), paint.bad)]
+            lines.append([*line, (f", to {clean(str(stream.get('to')))}", paint.dim)])
     return lines
 
 

@@ -515,6 +515,45 @@ def test_why(daemon):
     at(daemon, scenario)
 
 
+def with_streams(daemon, streams):
+    daemon.replies["why"] = {**daemon._do_why({}), "streams": streams}
+
+
+@pytest.mark.parametrize("width", [120, 40])
+def test_why_tells_of_output_that_was_dropped(daemon, width):
+    with_streams(daemon, {
+        "stdout": {"dropped": 4003, "to": "FileStream /var/log/bell\x07.log", "stuck": None},
+        "stderr": {"dropped": 7, "to": "QueueStream", "stuck": 35.2},
+    })  # fmt: skip
+
+    async def scenario(stage):
+        await stage.begin_at(r"web\.1")
+        await stage.press("4", "z")
+        await stage.sees("stdout: 3.9K dropped since it was opened"[: width - 1])
+        await stage.sees("stderr: stuck for 35s, 7B dropped since it was opened"[: width - 1])
+        if width == 120:
+            await stage.sees("opened, to FileStream /var/log/bell·.log")
+            await stage.sees("opened, to QueueStream")
+
+    at(daemon, scenario, size=(width, 32))
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [None, [], "text", {"stdout": None, "stderr": "text"}, {"stdout": {"dropped": "many", "stuck": [1]}, "stderr": {}}],
+)
+def test_why_overlooks_streams_that_make_no_sense(daemon, streams):
+    with_streams(daemon, streams)
+
+    async def scenario(stage):
+        await stage.begin_at(r"web\.1")
+        await stage.press("4", "z")
+        await stage.sees("because: daemon start")
+        assert not re.search("stdout|stderr", stage.text)
+
+    at(daemon, scenario)
+
+
 def test_an_old_daemon_knows_no_causes_and_keeps_no_output(short_path):
     async def scenario(stage):
         await stage.begin_at(r"web\.1")
