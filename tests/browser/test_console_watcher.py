@@ -164,6 +164,23 @@ def test_hooks_and_story_are_told(page: Any, opened: Served) -> None:
     expect(page.locator(".story")).to_contain_text("start asked for: daemon start")
 
 
+def test_output_that_was_dropped_is_told_and_a_stream_that_is_stuck(page: Any, opened: Served) -> None:
+    told: dict[str, Any] = {
+        "stdout": {"dropped": 4003, "to": "FileStream /var/log/<b>web</b>\x07.log"},
+        "stderr": {"dropped": 0, "to": "QueueStream", "stuck": 35.2},
+        "other": {"dropped": 0},
+    }
+    opened.do(opened.mock.world.watchers["web"]["_streams"].update, told)
+    open_watcher(page, opened, "web")
+    notices = page.get_by_role("region", name="Why it is in this state").locator(".notice")
+    expect(notices).to_have_text([
+        "Output of stdout to FileStream /var/log/<b>web</b>.log: 3.91 K dropped since it was opened",
+        "Output of stderr to QueueStream: has taken nothing for 35 s",
+    ])  # fmt: skip
+    opened.do(opened.mock.world.watchers["web"]["_streams"].clear)
+    expect(notices).to_have_count(0)
+
+
 def test_tabs_are_walked_by_arrow_keys(page: Any, opened: Served) -> None:
     open_watcher(page, opened, "web")
     page.get_by_role("tab", name="Workers").focus()

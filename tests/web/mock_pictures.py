@@ -89,6 +89,7 @@ class Pictures:
             "backoff": None,
             "exits": inner["_exits"],
             "story": inner["_story"],
+            "streams": inner["_streams"],
             "workers": [
                 {
                     "wid": each["wid"],

@@ -166,6 +166,9 @@ class World(Pictures):
             "_since": now - 86400 * 3,
             "_story": [{"time": now - 86400 * 3, "text": "start asked for: daemon start"}],
             "_exits": [],
+            "_streams": {"stderr": {"dropped": 4003, "to": "FileStream /var/log/shop/mailer.err"}}
+            if name == CRASHING
+            else {},
             "_series": {
                 key: [] for key in ("time", "cpu", "rss", "read_rate", "write_rate", "count", "restarts", "queue")
             },

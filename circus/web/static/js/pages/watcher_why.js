@@ -1,7 +1,7 @@
 /** Why a watcher is in its state: the short answer at the top of its page, the whole story in a tab. */
 
 import { attr, h, keyed, put, show, text } from "../dom.js";
-import { age, clock, instant, span } from "../format.js";
+import { age, bytes, clock, instant, known, span } from "../format.js";
 import { plain } from "../ui/ansi.js";
 import { setFacts } from "../ui/facts.js";
 import { icon } from "../ui/icons.js";
@@ -11,6 +11,7 @@ import { kindOf } from "../ui/status.js";
 export function whyPanel(page, openStory) {
   const reason = h("p", { class: "why-reason" });
   const facts = h("dl", { class: "why-facts" });
+  const losses = h("div", { class: "why-last", hidden: true });
   const output = h("pre", { class: "why-output", tabindex: "0", "aria-label": "Last output" });
   const outputHead = h("p", { class: "hint" });
   const box = h("div", { class: "why-last", hidden: true }, outputHead, output);
@@ -18,6 +19,7 @@ export function whyPanel(page, openStory) {
     "section",
     { class: "panel why", "aria-label": "Why it is in this state" },
     h("div", { class: "why-main" }, h("span", { class: "why-mark" }), h("div", { class: "why-words" }, reason, facts)),
+    losses,
     box,
     h(
       "div",
@@ -64,6 +66,7 @@ export function whyPanel(page, openStory) {
             : watcher.next || why.next,
         ],
       ].filter(([, words]) => words));
+      updateLosses(losses, why.streams);
       const last = (why.exits || []).findLast((each) => !each.expected) || null;
       const wanted = (kind === "problem" || (kind === "stopped" && why.wanted === "running")) && last;
       show(box, !!wanted);
@@ -76,6 +79,29 @@ export function whyPanel(page, openStory) {
       text(output, (last.lines || []).map(plain).join("\n"));
     },
   };
+}
+
+/** Output that was dropped, and streams that take nothing: a notice for each stream concerned. */
+function updateLosses(box, streams) {
+  const told = Object.entries(streams || {})
+    .map(([name, stream]) => [name, lossWords(name, stream)])
+    .filter(([, words]) => words);
+  show(box, told.length > 0);
+  keyed(
+    box,
+    told,
+    ([name]) => name,
+    () => h("p", { class: "notice" }, icon("warning"), h("span", { class: "attention-words" })),
+    (notice, [, words]) => text(notice.lastElementChild, words),
+  );
+}
+
+function lossWords(name, stream) {
+  const facts = [];
+  if (stream?.dropped > 0) facts.push(`${bytes(stream.dropped)} dropped since it was opened`);
+  if (known(stream?.stuck)) facts.push(`has taken nothing for ${span(stream.stuck)}`);
+  if (!facts.length) return "";
+  return `Output of ${name}${stream.to ? ` to ${plain(String(stream.to))}` : ""}: ${facts.join(", ")}`;
 }
 
 /** The whole story. */
