@@ -260,8 +260,12 @@ class Feed(Following):
         return time.monotonic() - began
 
     def _set_polling(self) -> None:
-        where = f"at {self._stats.endpoint}" if self._expects_stream and self._stats is not None else "here"
-        self._set_source("polling", f"no statistics stream {where} (statsd = True): polling, without past and i/o")
+        """Tell that there is no stream; what matters comes first, as a narrow screen cuts the rest off."""
+        if self._expects_stream and self._stats is not None:
+            why = f"no statistics at {self._stats.endpoint}: polling, without past and i/o (statsd = True)"
+        else:
+            why = "set statsd = True to see the past and i/o: no statistics stream here, polling"
+        self._set_source("polling", why)
 
     def _set_source(self, source: str, why: str = "") -> None:
         if source != self._source:

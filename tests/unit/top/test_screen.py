@@ -133,11 +133,27 @@ def test_first_screen_is_full(daemon):
 def test_polling_is_said_plainly(short_path):
     async def scenario(stage):
         await stage.sees(r"web\.1 +101 running")
-        await stage.sees("no statistics stream here .*: polling")
+        await stage.sees("set statsd = True to see the past and i/o: no statistics stream here, polling")
         await stage.sees(r"http 127.0.0.1:80")
 
     with FakeDaemon(short_path, streams=False) as fake:
         at(fake, scenario)
+
+
+def test_what_to_do_about_polling_fits_a_narrow_screen(short_path):
+    async def scenario(stage):
+        await stage.sees("set statsd = True to see the past and i/o")
+
+    with FakeDaemon(short_path, streams=False) as fake:
+        at(fake, scenario, size=(60, 14))
+
+
+def test_a_stream_that_is_missed_is_named_on_a_narrow_screen(short_path):
+    async def scenario(stage):
+        await stage.sees("no statistics at tcp://127.0.0.1:9: polling")
+
+    with FakeDaemon(short_path, streams=False) as fake:
+        at(fake, scenario, "--endpoint", "tcp://127.0.0.1:9", size=(60, 14))
 
 
 def test_nobody_there(short_path):
