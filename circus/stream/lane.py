@@ -3,7 +3,7 @@
 The main lane has all pipes of the house; a lane of its own is made for an outlet that is stuck, or that has
 more to write than one thread can read and write. A :class:`Seat` is the thread's side: which lane it serves,
 and since when it has been inside a sink; its :class:`Crowd` tells an outlet that needs a second thread. Used
-by :mod:`circus.stream.pump`; knows neither pipes nor sinks.
+by :mod:`circus.stream.threads` and the pump; knows neither pipes nor sinks.
 """
 
 from __future__ import annotations

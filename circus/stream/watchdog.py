@@ -1,6 +1,6 @@
 """Notices that a thread of the pump does not come back from a sink.
 
-Made by :class:`circus.stream.pump.Pump`. It runs while there is output to pump and costs nothing otherwise:
+Made by :class:`circus.stream.threads.Threads`. It runs while there is output to pump and costs nothing otherwise:
 its thread sleeps without a timer soon after the pump has become idle, and then ends. It knows seats, but not
 what is pumped.
 """

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import circus.stream.pump
+import circus.stream.threads
 from circus.stream import FileStream, QueueStream, Redirector
 from circus.stream.shared import shared_pump, shutdown
 from harness.waiting import eventually
@@ -133,7 +134,7 @@ def test_two_stuck_sinks_have_a_thread_each(make_worker: MakeWorker) -> None:
 def test_a_sink_that_recovered_comes_back_to_the_shared_thread(
     make_worker: MakeWorker, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circus.stream.pump, "REJOIN_AFTER", 0.3)
+    monkeypatch.setattr(circus.stream.threads, "REJOIN_AFTER", 0.3)
     worker = make_worker()
     redirector = redirect(gate, worker)
     worker.write(b"1\n")
