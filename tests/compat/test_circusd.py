@@ -181,7 +181,28 @@ def test_daemonized(cold):
         finally:
             kill_all(side.daemon.leftovers())
 
-    cold.observe("daemon", cycle)
+    def patient_cycle(side):
+        try:
+            return cycle(side)
+        except Silent:
+            # 0.19.0 was seen once, in some thousand runs, not to answer a quit within 15 s; ours always has to.
+            if cold.same or side is cold.sides["subject"]:
+                raise
+            (side.daemon.directory / "circus.pid").unlink(missing_ok=True)
+            return cycle(side)
+
+    cold.observe("daemon", patient_cycle)
+
+
+class Silent(AssertionError):
+    """A quit was not answered."""
+
+
+def quit_status(side):
+    reply = side.daemon.caller.request({"command": "quit", "properties": {"waiting": True}})
+    if reply is None:
+        raise Silent("no answer to quit")
+    return reply["status"]
 
 
 def daemonize(side):
@@ -197,7 +218,7 @@ def daemonize(side):
         "cwd": os.readlink(f"/proc/{pid}/cwd") == str(side.daemon.directory),
         "streams": [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)],
         "own session": os.getsid(pid) != os.getsid(0),
-        "quit": side.daemon.call("quit", waiting=True)["status"],
+        "quit": quit_status(side),
     }
     eventually(lambda: is_gone(pid))
     return [done, facts, pidfile.exists()]
