@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from circus.base.spans import span
 from circus.exc import SpawnError
 from circus.model import steps
 from circus.model.machine import Machine
@@ -239,8 +240,6 @@ class Endings(Machine):
                 self._wake(self._told_until, lambda _: self._tell_other_deaths())
             self._untold[how] = self._untold.get(how, 0) + 1
             return
-        from circus.base.spans import span  # kept off the start path
-
         self._told_until = self.now + TELL_EVERY
         again = "; it is replaced" if self.rules.respawn and self.stage in (Stage.STARTING, Stage.UP) else ""
         self._say("warning" if returncode else "info",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -589,6 +592,19 @@ def test_a_death_after_a_good_life_is_told(code: int, rules: dict[str, Any], lin
     play.advance(300)
     play.die(code=code)
     assert [(said.level, said.text) for said in play.said if said.has_event] == [line]
+
+
+def test_a_death_is_told_without_a_descriptor_for_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = started()
+    play.advance(300)
+
+    def refuse(name: str, *args: Any) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", refuse)
+        play.die()
+    assert play.events == ["reap", "spawn"]
 
 
 def test_of_many_deaths_at_once_the_others_are_told_in_one_line() -> None:
