@@ -199,7 +199,7 @@ class Endings(Machine):
         if ended_by_itself and not slot.old and not final:
             wait = self.pace.died(slot.wid, lived, self.now, self.rules.backoff, self.rand)
             if wait > 0:
-                again = f"; next try in {wait:.1f} s" if self.rules.respawn else ""
+                again = f"; next try in {wait:.1f} s" if self.replaces else ""
                 self._say("warning", f"{self.rules.name}.{slot.wid} (pid {slot.pid}) {describe_exit(fact.returncode)} "
                                      f"after {lived:.2f} s{again}")
             else:
@@ -241,7 +241,7 @@ class Endings(Machine):
             self._untold[how] = self._untold.get(how, 0) + 1
             return
         self._told_until = self.now + TELL_EVERY
-        again = "; it is replaced" if self.rules.respawn and self.stage in (Stage.STARTING, Stage.UP) else ""
+        again = "; it is replaced" if self.replaces and self.stage in (Stage.STARTING, Stage.UP) else ""
         self._say("warning" if returncode else "info",
                   f"{self.rules.name}.{slot.wid} (pid {slot.pid}) {how} after {span(lived)}{again}", has_event=True)
 

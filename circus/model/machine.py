@@ -86,6 +86,11 @@ class Machine:
         return self.stage.status
 
     @property
+    def replaces(self) -> bool:
+        """Whether a worker that ends by itself is followed by another; one on demand waits until it is asked for."""
+        return self.rules.respawn and not self.rules.on_demand
+
+    @property
     def failed_starts(self) -> int:
         """How many times in a row a worker could not be started through a fault of the watcher."""
         return self._failures
@@ -274,7 +279,7 @@ class Machine:
         if self.stage in (Stage.STARTING, Stage.UP):
             if self._filling or self._leaving or self._coming or self._old:
                 return
-            if self._present != self.rules.numprocesses and self.rules.respawn and not self.rules.on_demand:
+            if self._present != self.rules.numprocesses and self.replaces:
                 return
         tickets, self._resizes = self._resizes, []
         for ticket in tickets:

@@ -46,7 +46,7 @@ class Rollout(Beginnings):
         missing = self.rules.numprocesses - self._present - self._ending - len(served)
         if missing <= 0 and not self._leaving:
             self._why.clear()  # of those that needed no successor
-        if missing <= 0 or not (self._filling or (self.rules.respawn and not self.rules.on_demand)):
+        if missing <= 0 or not (self._filling or self.replaces):
             return
         surge = self.op is not None and self.op.surge
         one_by_one = not surge and self.rules.warmup_delay > 0

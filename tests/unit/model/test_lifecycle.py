@@ -583,6 +583,7 @@ def test_kill_of_a_worker_whose_after_spawn_thinks_comes_after_the_answer() -> N
     ("code", "rules", "line"),
     [
         (-9, {}, ("warning", "web.1 (pid 1001) killed by SIGKILL after 5 min; it is replaced")),
+        (3, {"on_demand": True}, ("warning", "web.1 (pid 1001) exited with 3 after 5 min")),
         (3, {"respawn": False}, ("warning", "web.1 (pid 1001) exited with 3 after 5 min")),
         (0, {}, ("info", "web.1 (pid 1001) exited with 0 after 5 min; it is replaced")),
     ],
