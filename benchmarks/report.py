@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 FLOOR, OURS, REFERENCE = "floor", "ours", "ref"
+#: Stands for what a figure has besides the systems, to compare them with: see Figure.probe.
+PROBE = "probe"
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: a key for ``--only`` and JSON, a title, a unit, a goal."""
+    """One line of the table: a key for ``--only`` and JSON, a title, a unit, a goal.
+
+    ``probe`` says what was measured beside the systems, at the same time, to tell what the machine has to do with it.
+    """
 
     key: str
     title: str
     unit: str
     goal: Goal
+    probe: str = ""
 
 
 @dataclass
@@ -139,6 +145,15 @@ def render_table(rows: Sequence[Row]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """A line for each row with a probe: what that took in the same run."""
+    return [
+        f"{row.figure.title}, for comparison: {number(row.medians[PROBE])} {row.figure.unit} for {row.figure.probe}"
+        for row in rows
+        if row.figure.probe and PROBE in row.medians
+    ]
 
 
 def summary(rows: Sequence[Row]) -> str:

@@ -26,7 +26,7 @@ if not __package__:  # run as a file
 from benchmarks import processes, report, systems
 from benchmarks.figures import QUICK, Outcome, Size, Workload, chosen
 from benchmarks.figures.base import FAILURES, tell
-from benchmarks.report import FLOOR, OURS, REFERENCE, Figure
+from benchmarks.report import FLOOR, OURS, PROBE, REFERENCE, Figure
 from benchmarks.systems import Job, Place, System
 
 DESCRIPTORS = 4096
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(head)
     print(f"{size.turns} turn(s), medians, {time.monotonic() - began_at:.0f} s; x: ratio to the floor\n")
     print(report.render_table(rows))
-    print(f"\n{report.summary(rows)}")
+    for remark in ["", *report.remarks(rows), report.summary(rows)]:
+        print(remark)
     for failure in run.errors:
         print(f"NOT MEASURED: {failure}")
     if options.json:
@@ -211,7 +212,7 @@ def as_json(rows: Sequence[report.Row], run: Run, head: str) -> dict[str, object
                 "goal": str(row.figure.goal),
                 "turns": run.values[row.figure.key],
                 "medians": row.medians,
-                "ratios": {system: row.ratio(system) for system in row.medians if system != FLOOR},
+                "ratios": {system: row.ratio(system) for system in row.medians if system not in (FLOOR, PROBE)},
                 "verdict": row.verdict(),
             }
             for row in rows

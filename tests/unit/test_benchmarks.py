@@ -158,6 +158,17 @@ def test_columns_line_up() -> None:
     assert set(rule) == {"-", " "}
 
 
+def test_a_probe_is_told_below_the_table_and_takes_no_part_in_it() -> None:
+    probed = Figure("h", "idle", "s/min", Goal("<=", 0.01, absolute=True), probe="a loop that wakes up")
+    row = Row(probed, {"floor": 0.0, "ours": 0.001, "probe": 0.0461})
+    plain = Row(figure(Goal("<=", 1.3)), {"floor": 1.0, "ours": 1.0, "probe": 7.0})
+    assert report.remarks([row, plain, Row(probed, {"ours": 0.001})]) == [
+        "idle, for comparison: 0.0461 s/min for a loop that wakes up"
+    ]
+    assert row.verdict() == "ok"
+    assert "0.0461" not in report.render_table([row])
+
+
 def test_summary_names_what_was_missed() -> None:
     good = Row(figure(Goal("<=", 1.3), "good"), {"floor": 1.0, "ours": 1.0})
     bad = Row(figure(Goal("<=", 1.3), "bad"), {"floor": 1.0, "ours": 2.0})

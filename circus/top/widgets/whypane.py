@@ -126,7 +126,9 @@ def _stream_lines(pane: WhyPane, reply: Mapping[str, Any]) -> list[Line]:
     lines: list[Line] = []
     for name, stream in streams.items() if isinstance(streams, dict) else ():
         dropped, stuck = (stream.get("dropped"), stream.get("stuck")) if isinstance(stream, dict) else (None, None)
-        facts = [f"stuck for {time_text(stuck)}"] if isinstance(stuck, int | float) else []
+        facts = []
+        if isinstance(stuck, int | float):
+            facts.append(f"stuck for {time_text(stuck)}" if stuck >= 1 else "stuck since just now")
         if isinstance(dropped, int | float) and dropped > 0:
             facts.append(f"{size_text(dropped)} dropped since it was opened")
         if facts:

@@ -554,6 +554,17 @@ def test_why_tells_of_output_that_was_dropped(daemon, width):
     at(daemon, scenario, size=(width, 32))
 
 
+def test_why_tells_of_a_stream_that_got_stuck_just_now(daemon):
+    with_streams(daemon, {"stdout": {"dropped": 0, "to": "FileStream /var/log/bell.log", "stuck": 0.7}})
+
+    async def scenario(stage):
+        await stage.begin_at(r"web\.1")
+        await stage.press("4", "z")
+        await stage.sees("stdout: stuck since just now, to FileStream")
+
+    at(daemon, scenario)
+
+
 @pytest.mark.parametrize(
     "streams",
     [None, [], "text", {"stdout": None, "stderr": "text"}, {"stdout": {"dropped": "many", "stuck": [1]}, "stderr": {}}],
