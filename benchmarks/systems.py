@@ -126,9 +126,11 @@ class System:
         return Daemon(self, place, job)
 
     def _script(self, place: Place, name: str, entry: str) -> list[str]:
-        """A console script as pip writes it: the interpreter, and a file that calls ``module:function``."""
-        path = place.path / f"{self.key}-{name}"
+        """A console script as pip writes it, under its own name: the interpreter, and a file that calls
+        ``module:function``."""
+        path = place.path / self.key / name
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             module, _, function = entry.partition(":")
             text = f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n"
             path.write_text(text, encoding="utf-8")
