@@ -14,7 +14,7 @@ from circus.base.spans import span
 from circus.model.dashboard.endpoint import HOUSE
 from circus.web.pictures import OVER
 from circus.web.problems import Problem, refusal
-from circus.web.progress import Progress, Standing
+from circus.web.progress import SETTLED, Progress, Standing
 
 if TYPE_CHECKING:
     from circus.web.api.operation import Call
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Commands that are done when they are answered.
 _AT_ONCE = frozenset({"signal"})
-#: Seconds in which what cannot run usually ends.
-_SETTLED = 0.4
 #: How many watchers are told of one by one.
 _FEW = 5
 _TRYING = "circusd goes on trying"
@@ -62,9 +60,9 @@ async def act(
     message = {"command": command, "properties": shown or properties}
     line, where = call.line(daemon, message), f"{daemon.endpoint} {target}".strip()
     began = time.monotonic()
+    progress = Progress(daemon, command, [target] if target else names) if properties.get("waiting") else None
     try:
-        if properties.get("waiting"):
-            progress = Progress(daemon, command, [target] if target else names)
+        if progress is not None:
             standing = await progress.wait(properties, patience, call.sender)
         else:
             standing = Standing(await daemon.ask(command, properties, patience=patience, sender=call.sender))
@@ -89,6 +87,9 @@ async def act(
         answer.update(await look(daemon, command, target, told))
     elif properties.get("waiting") or command in _AT_ONCE:
         answer.update(outcome="ok", text="done")
+        if progress is not None and command in _RISING:
+            standing = await progress.look_back()
+            answer.update(unfinished(standing) if standing.stuck else {})
     return answer
 
 
@@ -115,7 +116,7 @@ async def look(daemon: Daemon, command: str, name: str, told: dict[str, Any]) ->
     """What a watcher is like now, after a command; and a moment later, when something was started."""
     info = told.get("info") if isinstance(told.get("info"), dict) else told
     if info and info.get("started"):
-        await asyncio.sleep(_SETTLED)
+        await asyncio.sleep(SETTLED)
     status = (await daemon.ask("status", {"name": name})).get("status")
     pids = (await daemon.ask("list", {"name": name})).get("pids") or []
     options = (await daemon.ask("get", {"name": name, "keys": ["numprocesses"]})).get("options") or {}
@@ -152,7 +153,7 @@ async def look_at_all(daemon: Daemon, command: str, since: int) -> dict[str, Any
     :param since: the number of the last event before the command.
     """
     if command != "stop":
-        await asyncio.sleep(_SETTLED)
+        await asyncio.sleep(SETTLED)
     statuses = (await daemon.ask("status")).get("statuses") or {}
     shown = {name: status for name, status in statuses.items() if name.lower() not in HOUSE}
     goal = "stopped" if command == "stop" else "active"

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks.
 _LOOK = 1.0
+#: Seconds in which what cannot run usually ends.
+SETTLED = 0.4
+#: How often is looked, at most, whether what has come up stays up, where a worker has failed within so many seconds.
+_LOOKS_BACK = 3
+_LATELY = 30.0
 #: How many ends of new workers say that there will be more of them.
 _LOOPING = 3
 #: A wait before the next try, in seconds, that says the same after one end.
@@ -100,6 +105,21 @@ class Progress:
         finally:
             request.cancel()
 
+    async def look_back(self) -> Standing:
+        """Whether what came up stays up: the daemon answers as soon as all run, even if they end a moment later.
+
+        :returns: the watchers that lose their new workers again and again as stuck, all the others as done.
+        """
+        stuck: dict[str, str] = {}
+        for number in range(_LOOKS_BACK if len(self._names) <= _MOST else 0):
+            await asyncio.sleep(_LOOK if number else SETTLED)
+            replies = dict(zip(self._names, await asyncio.gather(*map(self._explain, self._names)), strict=True))
+            stuck = {name: _so_far(why) for name, why in replies.items() if is_looping(why, self.elapsed)}
+            lately = self.elapsed + _LATELY
+            if not any(is_failing(why, lately) for name, why in replies.items() if name not in stuck):
+                break
+        return Standing(done=[name for name in self._names if name not in stuck], stuck=stuck, took=self.elapsed)
+
     def _lost(self) -> dict[str, Any]:
         """The daemon is not there any more: that is what ``quit`` wants; of anything else nobody knows."""
         if self._command == "quit":
@@ -117,7 +137,7 @@ class Progress:
             return False
         replies = dict(zip(left, await asyncio.gather(*map(self._explain, left)), strict=True))
         for name, why in replies.items():
-            standing.left[name] = "; ".join(str(why[key]) for key in ("reason", "next") if why.get(key))
+            standing.left[name] = _so_far(why)
             if is_looping(why, self.elapsed):
                 standing.stuck[name] = standing.left.pop(name)
         return bool(left) and all(name in standing.stuck or is_held(why) for name, why in replies.items())
@@ -136,10 +156,20 @@ class Progress:
         return why if "story" in why else {}
 
 
+def _so_far(why: Mapping[str, Any]) -> str:
+    """What a watcher is about, in words."""
+    return "; ".join(str(why[key]) for key in ("reason", "next") if why.get(key))
+
+
 def is_held(why: Mapping[str, Any], longer: float = 3.0) -> bool:
     """Whether a watcher waits for its next try for some more seconds."""
     now, next_try = why.get("time"), why.get("next_try")
     return isinstance(now, int | float) and isinstance(next_try, int | float) and next_try - now > longer
+
+
+def is_failing(why: Mapping[str, Any], seconds: float) -> bool:
+    """Whether a worker that should run has ended by itself, or could not be started, within the last seconds."""
+    return why.get("status") == "active" and _fresh_failures(why, seconds) > 0
 
 
 def is_looping(why: Mapping[str, Any], elapsed: float) -> bool:
@@ -150,9 +180,13 @@ def is_looping(why: Mapping[str, Any], elapsed: float) -> bool:
     """
     if not is_held(why, -_LOOK):
         return False
-    now = why["time"]
-    failed = why.get("spawn_error") or {}
+    fresh = _fresh_failures(why, elapsed)
+    return fresh >= _LOOPING or (fresh > 0 and is_held(why, _HELD_BACK))
+
+
+def _fresh_failures(why: Mapping[str, Any], seconds: float) -> int:
+    """How many workers have ended by themselves, or could not be started, within the last seconds."""
+    now, failed = why["time"], why.get("spawn_error") or {}
     ends = [end["time"] for end in why.get("exits") or () if not end.get("expected")]
     ends += [failed["time"]] if "time" in failed else []
-    fresh = sum(now - at <= elapsed for at in ends)
-    return fresh >= _LOOPING or (fresh > 0 and is_held(why, _HELD_BACK))
+    return sum(now - at <= seconds for at in ends)

@@ -170,6 +170,19 @@ def test_what_never_comes_up_is_told_soon_and_by_name(tmp_path: Path) -> None:
         assert not set(before) & set(daemon.pids("web"))
 
 
+def test_what_runs_for_a_moment_only_is_not_told_as_done(tmp_path: Path) -> None:
+    """All of its workers run when circusd answers, and when the console looks for the first time."""
+    ini = LOOPS.replace("sh -c 'exit 3'", "sh -c 'sleep 0.6; exit 3'")
+    with Daemon(tmp_path, ini, probe=False) as daemon, console_of(daemon) as console:
+        ada = console.admin()
+        console.online(ada)
+        eventually(lambda: len(daemon.call("why", name="loops")["exits"]) > 3)
+        for command in ("reload", "restart"):
+            told = ada.api(f"/{command}", {})
+            assert told["outcome"] == "partial", told
+            assert "loops" in told["text"]
+
+
 def test_what_takes_its_time_is_told_as_pending(tmp_path: Path) -> None:
     ini = f"[watcher:slow]\ncmd = {child_command('ignores_term', '{dir}/ready')}\ngraceful_timeout = 5\n"
     with Daemon(tmp_path, ini, probe=False) as daemon, console_of(daemon) as console:

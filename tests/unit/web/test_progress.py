@@ -11,7 +11,7 @@ from circus.web import progress
 from circus.web.news import News
 from circus.web.outcome import unfinished
 from circus.web.problems import Problem
-from circus.web.progress import Progress, Standing, is_held, is_looping
+from circus.web.progress import Progress, Standing, is_failing, is_held, is_looping
 
 ENDS = [{"time": 99.5, "expected": False}, {"time": 99.9, "expected": False}]
 
@@ -31,6 +31,15 @@ ENDS = [{"time": 99.5, "expected": False}, {"time": 99.9, "expected": False}]
 )
 def test_what_will_never_come_up(why: dict[str, Any], elapsed: float, looping: bool) -> None:
     assert is_looping(why, elapsed) is looping
+
+
+def test_who_has_lost_a_worker_lately() -> None:
+    why = {"status": "active", "time": 100.0, "exits": ENDS[:1]}
+    assert is_failing(why, 1.0)
+    assert not is_failing(why, 0.1)
+    assert not is_failing({**why, "exits": [{"time": 99.9, "expected": True}]}, 1.0)
+    assert not is_failing({**why, "status": "stopped"}, 1.0)
+    assert not is_failing({}, 1.0)
 
 
 def test_who_waits_for_long() -> None:
@@ -69,6 +78,7 @@ def waited(daemon: Asked, names: list[str], command: str = "reload", patience: f
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_LOOK", 0.01)
+    monkeypatch.setattr(progress, "SETTLED", 0.01)
 
 
 def test_an_answer_is_the_answer() -> None:
@@ -102,6 +112,50 @@ def test_nobody_waits_for_what_never_comes_up() -> None:
 def test_one_that_is_held_back_for_long_is_not_waited_for() -> None:
     standing = waited(Asked({**UP, "next_try": 120.0}), ["web"], patience=60.0)
     assert unfinished(standing, "web")["outcome"] == "pending"
+
+
+class Telling(Asked):
+    """A daemon that tells something else of one watcher at each look."""
+
+    def __init__(self, *whys: dict[str, Any]) -> None:
+        super().__init__(UP, {"status": "ok"})
+        self.whys, self.looks = list(whys), 0
+
+    async def ask(self, command: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+        if command == "why" and properties["name"] == "Mail Er":
+            self.looks += 1
+            return self.whys[min(self.looks, len(self.whys)) - 1]
+        return await super().ask(command, properties, **more)
+
+
+FAILING = {**UP, "status": "active", "exits": ENDS[:1]}
+
+
+@pytest.mark.parametrize(
+    ("whys", "stuck", "looks"),
+    [
+        ([{**UP, "status": "active"}], [], 1),
+        ([LOOPING], ["Mail Er"], 1),
+        ([FAILING, LOOPING], ["Mail Er"], 2),  # its new workers needed longer to fail
+        ([FAILING, {**FAILING, "time": 200.0}], [], 2),  # what has failed before runs now
+        ([FAILING], [], 3),
+        ([{}], [], 1),  # 0.19.0 knows no `why`
+    ],
+)
+def test_what_has_come_up_is_looked_at_again_while_it_may_fail(
+    whys: list[dict[str, Any]], stuck: list[str], looks: int
+) -> None:
+    daemon = Telling(*whys)
+    standing = asyncio.run(Progress(daemon, "reload", ["web", "Mail Er"]).look_back())  # type: ignore[arg-type]
+    assert (list(standing.stuck), daemon.looks) == (stuck, looks)
+    assert standing.done == ["web", "Mail Er"][: 2 - len(stuck)]
+
+
+def test_of_very_many_none_is_looked_at_again() -> None:
+    daemon = Telling(LOOPING)
+    names = ["Mail Er"] * 51
+    assert asyncio.run(Progress(daemon, "reload", names).look_back()).done == names  # type: ignore[arg-type]
+    assert daemon.looks == 0
 
 
 def test_a_daemon_that_goes_meanwhile() -> None:
