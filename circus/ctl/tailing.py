@@ -72,6 +72,8 @@ class Tail:
 
         :returns: the reply if it is an error; nothing was printed then.
         """
+        if self._request.follow:  # whose lines these are: it may be gone when they were shown
+            self._is_another_daemon()
         reply = self._ask("tail", self._request.properties())
         if reply.get("status") == "error":
             return reply
@@ -87,8 +89,8 @@ class Tail:
         :param feed: subscribed to the topics of the request; the past has been shown.
         :param endpoint: the daemon's, for notices.
         """
-        self._is_another_daemon()
-        connections, was_up, waits_until = feed.connections, feed.up, time.monotonic() + PATIENCE
+        connections, waits_until = feed.connections, time.monotonic() + PATIENCE
+        was_up = connections > 0  # also when it has been lost meanwhile, which is still to be told
         self._ask_again(_AGAIN_AFTER)
         while True:
             messages = feed.read(self._idle_for())

@@ -88,6 +88,10 @@ class LiveDaemon(FakeDaemon):
         """Wait until a command has been asked for so often; what is written from then on is in none of the answers."""
         eventually(lambda: self._answered.count(command) >= times)
 
+    def asked(self) -> list[str]:
+        """The commands that were asked for, in their order."""
+        return list(self._answered)
+
     def _heard(self) -> set[bytes]:
         while self.publisher.poll(0):
             message = self.publisher.recv()

@@ -40,7 +40,6 @@ def follow(daemon):
         running.append(program)
         daemon.await_subscription("output.")
         daemon.await_asked("tail")
-        daemon.await_asked("events")  # from then on it outlives the daemon
         return program
 
     yield run
@@ -267,6 +266,20 @@ def test_the_daemon_goes_and_another_comes(daemon, follow):
             f"web.1 | {text}" for text in ("before", "x", "started", "goes on")
         ]
         assert program.interrupt() == 1
+
+
+def test_the_daemon_goes_as_soon_as_it_has_told_the_past(daemon):
+    daemon.write(WEB1, "before")
+    with Program("--endpoint", daemon.endpoint, "tail", "-f") as program:
+        program.expect("before\n")
+        daemon.stop()
+        program.complain(f"circusctl: the connection to {daemon.endpoint} was lost; waiting for it to come back\n")
+        # Nothing is asked between the past and what comes: it would end the program.
+        assert daemon.asked()[-2:] == ["events", "tail"]
+        with successor_of(daemon) as successor:
+            successor.write(WEB1, "after")
+            program.complain(f"circusctl: {daemon.endpoint} is back, started anew\n")
+            program.expect("after\n")
 
 
 def test_the_same_daemon_after_an_interruption(daemon, follow):
