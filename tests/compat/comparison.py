@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from compat.differences import DIFFERENCES, without_extra_reaps
+from compat.differences import DIFFERENCES, as_answered, without_extra_reaps
 from compat.transcript import Names
 from harness import PATIENCE, Daemon, EventRecorder, eventually
 from harness.ctl import WarmProgram
@@ -101,7 +101,8 @@ class Duo:
         self._programs = programs
         self.same = len({each.installation.python for each in programs.values()}) == 1
         self.sides: dict[str, Side] = {}
-        self._problems: list[str] = []
+        #: The differences so far that are not allowed.
+        self.problems: list[str] = []
         self._steps: list[str] = []
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -125,7 +126,7 @@ class Duo:
         finally:
             if not failed:
                 self._check_table()
-                assert not self._problems, "\n\n".join(self._problems)
+                assert not self.problems, "\n\n".join(self.problems)
 
     def on_both(self, act: Callable[[Side], Any]) -> dict[str, Any]:
         """Run ``act`` on both sides at the same time; their results by side.
@@ -274,7 +275,10 @@ class Duo:
         count = sum(1 for each in self._steps if each == step or each.startswith(f"{step} #"))
         step = f"{step} #{count + 1}" if count else step
         self._steps.append(step)
-        reference, subject = results["reference"], results["subject"]
+        reference, subject = (
+            results[name] if self._programs[name].installation.strict else as_answered(step, results[name])
+            for name in ("reference", "subject")
+        )
         # Seen when the test fails, and with pytest -s.
         print(f"{step}\n  {pprint.pformat(reference, width=150, sort_dicts=False)}")
         allowed = DIFFERENCES.get((self._where, step))
@@ -291,11 +295,11 @@ class Duo:
     def _check_table(self) -> None:
         for where, step in DIFFERENCES:
             if where == self._where and step not in self._steps:
-                self._problems.append(f"{where}: the table names a step that there is not: {step!r}")
+                self.problems.append(f"{where}: the table names a step that there is not: {step!r}")
 
     def _note(self, step: str, what: str, expected: Any, got: Any) -> None:
         lines = "\n".join(f"  {line}" for line in unlike(expected, got))
-        self._problems.append(f"{self._where}, step {step!r}: {what}.\n{lines}")
+        self.problems.append(f"{self._where}, step {step!r}: {what}.\n{lines}")
 
 
 def unlike(expected: Any, got: Any, path: str = "") -> list[str]:

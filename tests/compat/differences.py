@@ -60,6 +60,31 @@ def ok(**fields: Any) -> dict[str, Any]:
     return {"status": "ok", "time": "<time>", **fields}
 
 
+#: 0.19.0 leaves after a quit with its answer still in the queue (its control socket has linger 0): if its I/O thread
+#: gets no CPU in that moment, nobody gets the answer. Delaying that thread by 0.4 s loses every one of them; ours
+#: lingers. By step, what a loss looks like, and what 0.19.0 says otherwise.
+_LOSABLE: dict[str, tuple[Any, Any]] = {
+    "call quit waiting=True": (None, ok()),
+    "ctl quit --waiting": ({"rc": 1, "out": "", "err": "Timed out."}, {"rc": 0, "out": "ok\n", "err": ""}),
+}
+
+
+def as_answered(step: str, result: Any) -> Any:
+    """What 0.19.0 said to a step, also where that answer was lost on the way.
+
+    :param result: what was seen of 0.19.0, never of ours: an answer of ours that is lost is a defect.
+    """
+    step = step.partition(" #")[0]  # a step that is there more than once is numbered
+    if step not in _LOSABLE:
+        return result
+    loss, answer = _LOSABLE[step]
+    if isinstance(result, dict) and "err" in result:
+        seen: Any = {**result, "err": result["err"].partition("\n")[0]}
+    else:
+        seen = result
+    return answer if seen == loss else result
+
+
 def error(errno: int, reason: str) -> dict[str, Any]:
     """A reply that reports an error."""
     traceback = "<traceback>" if reason.startswith("command ...") else None

@@ -181,27 +181,14 @@ def test_daemonized(cold):
         finally:
             kill_all(side.daemon.leftovers())
 
-    def patient_cycle(side):
-        try:
-            return cycle(side)
-        except Silent:
-            # 0.19.0 was seen once, in some thousand runs, not to answer a quit within 15 s; ours always has to.
-            if cold.same or side is cold.sides["subject"]:
-                raise
-            (side.daemon.directory / "circus.pid").unlink(missing_ok=True)
-            return cycle(side)
-
-    cold.observe("daemon", patient_cycle)
-
-
-class Silent(AssertionError):
-    """A quit was not answered."""
+    cold.observe("daemon", cycle)
 
 
 def quit_status(side):
+    """What a waiting quit is answered with; of 0.19.0 that answer may be lost (see ``as_answered``)."""
     reply = side.daemon.caller.request({"command": "quit", "properties": {"waiting": True}})
-    if reply is None:
-        raise Silent("no answer to quit")
+    if not side.daemon.installation.strict and reply is None:
+        return "ok"
     return reply["status"]
 
 
