@@ -21,6 +21,7 @@ if str(TESTS) not in sys.path:
 
 from harness.examples import choose_profile  # noqa: E402 - found only from here on
 from harness.leaks import Snapshot, assert_nothing_left  # noqa: E402
+from harness.paths import short_enough  # noqa: E402
 from harness.processes import adopt_orphans  # noqa: E402
 from harness.turns import Turns  # noqa: E402
 
@@ -31,9 +32,13 @@ LONG = (TESTS / "unit" / "top" / "test_screen.py",)
 #: Tells the processes of pytest-xdist the directory of their turns.
 TURNS = "CIRCUS_TESTS_TURNS"
 turns = pytest.StashKey[Turns]()
+place = pytest.StashKey[str]()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest itself chooses
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        choose_place(config)
     adopt_orphans()
     choose_profile()
     # Run in the background of a shell, the tests inherit an ignored SIGINT, and so would every program they start.
@@ -41,6 +46,28 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_bytecode(config)
     give_turns(config)
+
+
+def choose_place(config: pytest.Config) -> None:
+    """Where the files of tests are: neither a long user name nor a long ``TMPDIR`` may push sockets out of reach.
+
+    It goes when all tests have passed, and stays to be looked at when one has failed.
+    """
+    os.environ["TMPDIR"] = tempfile.tempdir = short_enough(tempfile.gettempdir())
+    if config.option.basetemp is None:
+        config.stash[place] = config.option.basetemp = tempfile.mkdtemp(prefix="circus-")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    directory = config.stash.get(place, None)
+    if directory is None:
+        return
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        terminalreporter.write_line(f"the files of the tests are in {directory}")
 
 
 def keep_bytecode(config: pytest.Config) -> None:
