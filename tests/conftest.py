@@ -55,7 +55,7 @@ def choose_place(config: pytest.Config) -> None:
     """
     os.environ["TMPDIR"] = tempfile.tempdir = short_enough(tempfile.gettempdir())
     if config.option.basetemp is None:
-        config.stash[place] = config.option.basetemp = tempfile.mkdtemp(prefix="circus-")
+        config.stash[place] = config.option.basetemp = tempfile.mkdtemp(prefix="ct-")
 
 
 def pytest_terminal_summary(
