@@ -12,7 +12,7 @@ ROOT = TESTS.parent
 CHILDREN = TESTS / "children"
 
 #: Bytes that the name of the directory for temporary files may have. A Unix socket's name has room for 107 (macOS:
-#: 103); below that directory the tests need up to 91 of them.
+#: 103); below that directory the tests need some 90 of them.
 ROOM = 12
 
 
